@@ -1,0 +1,36 @@
+# The benchmark's programs are built only when somebody measures: `make bench`.
+
+bench_programs = \
+	bench/pinned_client \
+	bench/epoll_server \
+	bench/hook_cost \
+	bench/accept_cost \
+	bench/startup
+
+EXTRA_PROGRAMS += $(bench_programs)
+
+bench_pinned_client_SOURCES = bench/pinned_client.c bench/bench.h
+bench_pinned_client_CFLAGS = $(AM_CFLAGS) -pthread
+bench_epoll_server_SOURCES = bench/epoll_server.c bench/bench.h
+bench_hook_cost_SOURCES = bench/hook_cost.c bench/bench.h
+bench_accept_cost_SOURCES = bench/accept_cost.c bench/bench.h
+bench_accept_cost_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/include
+bench_startup_SOURCES = bench/startup.c bench/bench.h
+
+EXTRA_DIST += \
+	bench/run \
+	bench/lib.sh \
+	bench/report.py
+
+CLEANFILES += $(bench_programs)
+
+bench-programs: $(bench_programs)
+
+# make bench BENCHFLAGS='--rounds 3 --scenario nginx-close'
+bench: all bench-programs
+	$(top_srcdir)/bench/run --build $(abs_top_builddir) $(BENCHFLAGS)
+
+clean-local-bench:
+	rm -rf bench/results
+
+.PHONY: bench bench-programs clean-local-bench

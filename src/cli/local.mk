@@ -1,0 +1,23 @@
+# The fastsock command. It looks for the library where this installation puts libraries.
+bin_PROGRAMS += fastsock
+fastsock_SOURCES = \
+	src/cli/cli.h \
+	src/cli/json.c \
+	src/cli/json.h \
+	src/cli/library.c \
+	src/cli/library.h \
+	src/cli/main.c \
+	src/cli/proc.c \
+	src/cli/proc.h \
+	src/cli/queues.c \
+	src/cli/queues.h \
+	src/cli/report.h \
+	src/cli/report_json.c \
+	src/cli/report_text.c \
+	src/cli/run.c \
+	src/cli/stat.c \
+	src/cli/version.h \
+	src/cli/view.c \
+	src/cli/view.h
+fastsock_CPPFLAGS = $(AM_CPPFLAGS) -DFS_BINDIR='"$(bindir)"' -DFS_LIBDIR='"$(libdir)"'
+fastsock_LDADD = libfastsock_core.la

@@ -1,0 +1,84 @@
+/* The table of `fastsock stat`: a header for each tree, one for each group, and a row for each core. */
+#include <ctype.h>
+#include <inttypes.h>
+#include <stdio.h>
+
+#include "report.h"
+
+/* A name comes from the process and may hold anything; the terminal is not to obey it. */
+static void print_name(const char *name)
+{
+	for (; *name; name++)
+		putchar(iscntrl((unsigned char)*name) ? '?' : *name);
+}
+
+static void format_queue(char *text, size_t len, int64_t queue)
+{
+	if (queue < 0)
+		snprintf(text, len, "-");
+	else
+		snprintf(text, len, "%" PRId64, queue);
+}
+
+static void format_owners(char *text, size_t len, const struct fs_view *view, unsigned group, unsigned core)
+{
+	int pids[FS_WORKERS_MAX];
+	unsigned n = fs_view_owners(view, group, core, pids);
+
+	if (!n)
+		snprintf(text, len, "-");
+	else if (n == 1)
+		snprintf(text, len, "%d", pids[0]);
+	else
+		snprintf(text, len, "%d+%u", pids[0], n - 1);
+}
+
+/* The two counters are not read at one instant, so that the one may be ahead. */
+static void format_share(char *text, size_t len, uint64_t part, uint64_t all)
+{
+	if (!all)
+		snprintf(text, len, "-");
+	else
+		snprintf(text, len, "%.1f%%", part >= all ? 100.0 : 100.0 * (double)part / (double)all);
+}
+
+static void print_core(const struct fs_view *view, unsigned group, unsigned core)
+{
+	const struct fs_core_rec *rec = fs_view_core(view, group, core);
+	char owners[32], queue[32], share[32];
+
+	format_owners(owners, sizeof(owners), view, group, core);
+	format_queue(queue, sizeof(queue), fs_view_queue(view, group, core));
+	format_share(share, sizeof(share), rec->rx_local, rec->rx_sampled);
+	printf("    %4u %12s %12" PRIu64 " %12" PRIu64 " %12" PRIu64 " %6s %9s\n", view->head->cpu[core], owners,
+	       rec->accepted_local, rec->accepted_global, rec->accepted_parked, queue, share);
+}
+
+static void print_group(const struct fs_view *view, unsigned group)
+{
+	unsigned workers = fs_view_workers(view, group);
+	char address[80], queue[32];
+
+	fs_view_address(view, group, address, sizeof(address));
+	format_queue(queue, sizeof(queue), fs_view_global_queue(view, group));
+	printf("  %s  %s (%s), %u worker%s, global queue %s\n", address, fs_view_state(view, group),
+	       fs_view_mode(view, group), workers, workers == 1 ? "" : "s", queue);
+	printf("    %4s %12s %12s %12s %12s %6s %9s\n", "CPU", "OWNER", "LOCAL", "GLOBAL", "PARKED", "QUEUE", "RX-LOCAL");
+	for (unsigned core = 0; core < view->ncores; core++)
+		print_core(view, group, core);
+}
+
+void fs_report_text(const struct fs_view *view)
+{
+	char name[64];
+	size_t n = view->tree->nprocesses;
+
+	fs_process_name(fs_view_tree_pid(view), name, sizeof(name));
+	print_name(name);
+	printf(" (pid %d, %zu process%s): %s\n", fs_view_tree_pid(view), n, n == 1 ? "" : "es",
+	       fs_view_active(view) ? "active" : "not active");
+	for (unsigned group = 0; group < FS_GROUPS_MAX; group++) {
+		if (fs_view_has_group(view, group))
+			print_group(view, group);
+	}
+}

@@ -1,0 +1,282 @@
+/* See view.h. The check happens once, on the copy, so that the writer cannot change what was checked. */
+#define _GNU_SOURCE
+#include <arpa/inet.h>
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "view.h"
+
+static const char *const state_name[] = {
+	[FS_GROUP_PASSIVE] = "passive",
+	[FS_GROUP_ACTIVE] = "active",
+	[FS_GROUP_ABANDONED] = "abandoned",
+};
+
+static const char *const mode_name[] = {
+	[FS_GROUP_OWN] = "own",
+	[FS_GROUP_ADOPTED] = "adopted",
+};
+
+static bool core_is_good(const struct fs_view *view, unsigned core)
+{
+	return core < view->ncores || core == FS_NO_CORE;
+}
+
+static const char *check_group(const struct fs_view *view, const struct fs_group_rec *g)
+{
+	if (g->state == FS_GROUP_FREE)
+		return NULL;
+	if (g->state >= FS_COUNT(state_name))
+		return "a group is in no known state";
+	if (g->mode >= FS_COUNT(mode_name))
+		return "a group is of no known mode";
+	if (g->nmembers > FS_MEMBERS_MAX)
+		return "a group has too many members";
+	if ((g->family != AF_INET && g->family != AF_INET6) || g->port > UINT16_MAX)
+		return "a group has no valid address";
+	for (unsigned i = 0; i < g->nmembers; i++) {
+		if (!core_is_good(view, g->member[i].core))
+			return "a listener belongs to a core that does not exist";
+	}
+	return NULL;
+}
+
+static const char *check(const struct fs_view *view)
+{
+	for (unsigned i = 0; i < view->ncores; i++) {
+		if (view->head->cpu[i] >= FS_CPUS_MAX)
+			return "a core has an impossible CPU number";
+	}
+	for (unsigned i = 0; i < FS_WORKERS_MAX; i++) {
+		if (view->worker[i].state == FS_WORKER_LIVE && !core_is_good(view, view->worker[i].core))
+			return "a worker owns a core that does not exist";
+	}
+	for (unsigned i = 0; i < FS_GROUPS_MAX; i++) {
+		const char *why = check_group(view, &view->group[i]);
+
+		if (why)
+			return why;
+	}
+	return NULL;
+}
+
+/* All `len` bytes of the region from its start, or false: it may shrink while it is read. */
+static bool read_all(int fd, unsigned char *to, uint64_t len)
+{
+	for (uint64_t done = 0; done < len;) {
+		ssize_t n = pread(fd, to + done, len - done, (off_t)done);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= 0)
+			return false;
+		done += (uint64_t)n;
+	}
+	return true;
+}
+
+static const char *copy(struct fs_view *view, int fd)
+{
+	struct fs_region_head head;
+	struct stat st;
+	const char *why;
+
+	if (fstat(fd, &st) < 0)
+		return strerror(errno);
+	if (!read_all(fd, (unsigned char *)&head, sizeof(head)))
+		return "it is cut short";
+	why = fs_region_check(&head, (uint64_t)st.st_size);
+	if (why)
+		return why;
+	view->ncores = head.ncores;
+	if (!view->ncores || view->ncores > FS_CORES_MAX)
+		return "its number of cores is impossible";
+
+	/* Its records are aligned to cachelines, and so are they to be read. */
+	view->region = aligned_alloc(FS_CACHELINE, fs_region_size(view->ncores));
+	if (!view->region)
+		return "there is no memory to copy it to";
+	if (!read_all(fd, view->region, fs_region_size(view->ncores)))
+		return "it is cut short";
+	/* The second reading of the head may differ from what was checked; nothing of it but the CPU numbers is used. */
+	view->head = (const void *)view->region;
+	view->worker = (const void *)(view->region + fs_region_workers_at());
+	view->group = (const void *)(view->region + fs_region_groups_at());
+	return check(view);
+}
+
+/* A worker is alive with its process, which normally holds the region; one that closed all its descriptors does not. */
+static int living_pid(const struct fs_view *view, const struct fs_worker_rec *worker)
+{
+	const struct fs_process *process = fs_tree_process(view->tree, worker->pid);
+	unsigned pid = worker->pid;
+
+	if (process)
+		return process->pid;
+	if (!pid || pid > INT32_MAX)
+		return 0;
+	for (size_t i = 0; i < view->tree->nprocesses; i++) {
+		/* The number is of another PID namespace and means nothing here. */
+		if (view->tree->process[i].own_pid != view->tree->process[i].pid)
+			return 0;
+	}
+	return kill((pid_t)pid, 0) == 0 || errno == EPERM ? (int)pid : 0;
+}
+
+int fs_view_read(struct fs_view *view, const struct fs_tree *tree, const struct fs_queues *queues, const char **why)
+{
+	int fd = fs_tree_open(tree);
+
+	*view = (struct fs_view){.tree = tree, .queues = queues};
+	if (fd < 0) {
+		*why = strerror(-fd);
+		return -1;
+	}
+	*why = copy(view, fd);
+	close(fd);
+	if (*why) {
+		fs_view_free(view);
+		return -1;
+	}
+	for (unsigned i = 0; i < FS_WORKERS_MAX; i++) {
+		if (view->worker[i].state == FS_WORKER_LIVE)
+			view->pid[i] = living_pid(view, &view->worker[i]);
+	}
+	if (!fs_tree_same_network(tree))
+		view->queues = NULL;
+	return 0;
+}
+
+void fs_view_free(struct fs_view *view)
+{
+	free(view->region);
+	view->region = NULL;
+}
+
+int fs_view_tree_pid(const struct fs_view *view)
+{
+	const struct fs_process *creator = fs_tree_process(view->tree, view->head->creator);
+
+	return creator ? creator->pid : view->tree->process[0].pid;
+}
+
+bool fs_view_active(const struct fs_view *view)
+{
+	for (unsigned i = 0; i < FS_GROUPS_MAX; i++) {
+		if (view->group[i].state == FS_GROUP_ACTIVE)
+			return true;
+	}
+	return false;
+}
+
+bool fs_view_has_group(const struct fs_view *view, unsigned group)
+{
+	return view->group[group].state != FS_GROUP_FREE;
+}
+
+const struct fs_core_rec *fs_view_core(const struct fs_view *view, unsigned group, unsigned core)
+{
+	return (const void *)(view->region + fs_region_core_at(view->ncores, group, core));
+}
+
+static bool has_bit(const _Atomic uint64_t *bits, unsigned group)
+{
+	return bits[group / 64] >> (group % 64) & 1;
+}
+
+unsigned fs_view_workers(const struct fs_view *view, unsigned group)
+{
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < FS_WORKERS_MAX; i++)
+		n += view->pid[i] && has_bit(view->worker[i].announced, group);
+	return n;
+}
+
+unsigned fs_view_owners(const struct fs_view *view, unsigned group, unsigned core, int pids[FS_WORKERS_MAX])
+{
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < FS_WORKERS_MAX; i++) {
+		unsigned known = 0;
+
+		if (!view->pid[i] || view->worker[i].core != core || !has_bit(view->worker[i].serving, group))
+			continue;
+		while (known < n && pids[known] != view->pid[i])
+			known++;
+		if (known == n)
+			pids[n++] = view->pid[i];
+	}
+	return n;
+}
+
+/* The sum, where -1 means that nothing is known so far. */
+static int64_t add_queue(const struct fs_view *view, int64_t sum, const struct fs_member_rec *member)
+{
+	int64_t length = fs_queues_length(view->queues, member->cookie);
+
+	if (length < 0)
+		return sum;
+	return sum < 0 ? length : sum + length;
+}
+
+int64_t fs_view_queue(const struct fs_view *view, unsigned group, unsigned core)
+{
+	const struct fs_group_rec *g = &view->group[group];
+	unsigned own = fs_view_core(view, group, core)->member;
+	int64_t sum = -1;
+
+	if (!view->queues)
+		return -1;
+	for (unsigned i = 0; i < g->nmembers; i++) {
+		/* Ours listens once the core's record points to it, and the kernel does not know it before. */
+		if (g->mode == FS_GROUP_OWN && (!own || own != i))
+			continue;
+		if (g->member[i].core == core)
+			sum = add_queue(view, sum, &g->member[i]);
+	}
+	return sum;
+}
+
+int64_t fs_view_global_queue(const struct fs_view *view, unsigned group)
+{
+	const struct fs_group_rec *g = &view->group[group];
+	int64_t sum = -1;
+
+	if (!view->queues)
+		return -1;
+	for (unsigned i = 0; i < g->nmembers; i++) {
+		if (g->member[i].core == FS_NO_CORE)
+			sum = add_queue(view, sum, &g->member[i]);
+	}
+	return sum;
+}
+
+void fs_view_address(const struct fs_view *view, unsigned group, char *text, size_t len)
+{
+	const struct fs_group_rec *g = &view->group[group];
+	char address[INET6_ADDRSTRLEN];
+
+	inet_ntop((int)g->family, g->address, address, sizeof(address));
+	if (g->family == AF_INET)
+		snprintf(text, len, "%s:%u", address, g->port);
+	else if (g->scope)
+		snprintf(text, len, "[%s%%%u]:%u", address, g->scope, g->port);
+	else
+		snprintf(text, len, "[%s]:%u", address, g->port);
+}
+
+const char *fs_view_state(const struct fs_view *view, unsigned group)
+{
+	return state_name[view->group[group].state];
+}
+
+const char *fs_view_mode(const struct fs_view *view, unsigned group)
+{
+	return mode_name[view->group[group].mode];
+}

@@ -1,0 +1,86 @@
+#define _GNU_SOURCE
+#include "binding.h"
+
+#include <string.h>
+
+#include "log.h"
+#include "sys/sys.h"
+#include "worker.h"
+#include "worker_rec.h"
+
+unsigned fs_binding_choose(void)
+{
+	struct fs_cpus allowed;
+	bool any = fs_proc.options.pin == FS_PIN_OFF || fs_cpus_allowed(0, &allowed) < 0;
+	bool bound = !any && fs_cpus_count(&allowed) == 1;
+	unsigned best = FS_NO_CORE, fewest = FS_WORKERS_MAX + 1;
+
+	if (fs_proc.options.pin == FS_PIN_APP && !bound)
+		return FS_NO_CORE;
+	for (unsigned c = 0; c < fs_proc.ncores; c++) {
+		unsigned n;
+
+		if (!any && !fs_cpus_has(&allowed, fs_proc.cpu[c]))
+			continue;
+		n = fs_workers_on(c);
+		if (n < fewest) {
+			best = c;
+			fewest = n;
+		}
+	}
+	return best;
+}
+
+static bool only(const struct fs_cpus *set, unsigned cpu)
+{
+	return fs_cpus_has(set, cpu) && fs_cpus_count(set) == 1;
+}
+
+static int bind_to(unsigned cpu)
+{
+	struct fs_cpus one = { 0 };
+
+	fs_cpus_add(&one, cpu);
+	return fs_sys_setaffinity(0, one.bits, sizeof(one.bits));
+}
+
+void fs_binding_begin(void)
+{
+	unsigned cpu;
+
+	if (fs_self.pinned || fs_proc.options.pin != FS_PIN_AUTO || fs_self.core >= fs_proc.ncores)
+		return;
+	cpu = fs_proc.cpu[fs_self.core];
+	if (fs_cpus_allowed(0, &fs_self.affinity) < 0 || only(&fs_self.affinity, cpu))
+		return;
+	if (bind_to(cpu) < 0)
+		fs_log(FS_LOG_WARN, "thread %d is not bound to CPU %u: the kernel refuses", fs_sys_gettid(), cpu);
+	else
+		fs_self.pinned = true;
+}
+
+void fs_binding_end(void)
+{
+	struct fs_cpus now;
+
+	if (!fs_self.pinned)
+		return;
+	fs_self.pinned = false;
+	/* An application that set another affinity since meant it. */
+	if (fs_cpus_allowed(0, &now) == 0 && only(&now, fs_proc.cpu[fs_self.core]))
+		fs_sys_setaffinity(0, fs_self.affinity.bits, sizeof(fs_self.affinity.bits));
+}
+
+void fs_worker_unbind(void)
+{
+	struct fs_cpus now;
+
+	if (fs_self.pinned && fs_cpus_allowed(0, &now) == 0 && only(&now, fs_proc.cpu[fs_self.core]))
+		fs_sys_setaffinity(0, fs_self.affinity.bits, sizeof(fs_self.affinity.bits));
+}
+
+void fs_worker_rebind(void)
+{
+	if (fs_self.pinned)
+		bind_to(fs_proc.cpu[fs_self.core]);
+}

@@ -1,0 +1,153 @@
+#define _GNU_SOURCE
+#include "descriptor.h"
+
+#include <errno.h>
+#include <linux/close_range.h>
+
+#include "epoll.h"
+#include "group.h"
+#include "listen.h"
+#include "log.h"
+#include "siblings.h"
+#include "sys/sys.h"
+
+/* Process lock held. */
+static void forget(int fd)
+{
+	uint16_t tag = fs_fd_tag(fd);
+	struct fs_listener *l = fs_listener_of(tag);
+
+	if (l) {
+		if (l->refs == 1)
+			fs_epoll_forget_listener(l);
+		fs_listener_unref(l, fd);
+	} else if (fs_tag_kind(tag) == FS_TAG_EPOLL) {
+		fs_instance_unref(fs_tag_index(tag), fd);
+	} else if (fs_tag_kind(tag) != FS_TAG_INTERNAL) {
+		fs_fd_set_tag(fd, FS_TAG_NONE, 0);
+	}
+}
+
+int fs_descriptor_close(int fd)
+{
+	enum fs_tag_kind kind = fs_tag_kind(fs_fd_tag(fd));
+	sigset_t old;
+
+	if (kind == FS_TAG_INTERNAL)
+		return -EBADF;
+	if (kind == FS_TAG_STDERR)
+		return 0;
+	/* A vfork child closes its own descriptor, but would write into its parent's tables. */
+	if (fs_foreign_process())
+		return 0;
+	fs_enter(&old);
+	forget(fd);
+	fs_leave(&old);
+	return 0;
+}
+
+void fs_descriptor_reused(int fd)
+{
+	enum fs_tag_kind kind = fs_tag_kind(fs_fd_tag(fd));
+	sigset_t old;
+
+	if (kind == FS_TAG_STDERR || fs_foreign_process())
+		return;
+	fs_enter(&old);
+	if (kind == FS_TAG_INTERNAL) {
+		/* Somebody closed ours with a raw system call: what it was for works without it, or not at all, but is not in the way. */
+		fs_log(FS_LOG_WARN, "the application closed descriptor %d, which was not its own", fd);
+		fs_siblings_lost(fd);
+		fs_fd_set_tag(fd, FS_TAG_NONE, 0);
+	} else {
+		forget(fd);
+	}
+	fs_leave(&old);
+}
+
+void fs_descriptor_dup(int fd, int copy)
+{
+	uint16_t tag;
+	struct fs_listener *l;
+	sigset_t old;
+
+	if (fs_foreign_process())
+		return;
+	fs_enter(&old);
+	tag = fs_fd_tag(fd);
+	l = fs_listener_of(tag);
+	if (l)
+		fs_listener_ref(l, copy);
+	else if (fs_tag_kind(tag) == FS_TAG_EPOLL)
+		fs_instance_ref(fs_tag_index(tag), copy);
+	else if (fs_tag_kind(tag) == FS_TAG_ODD)
+		fs_fd_set_tag(copy, FS_TAG_ODD, 0);
+	fs_leave(&old);
+}
+
+void fs_descriptor_odd(int fd)
+{
+	if (fs_fd_tag(fd) == 0 && !fs_foreign_process())
+		fs_fd_set_tag(fd, FS_TAG_ODD, 0);
+}
+
+void fs_descriptor_stderr(bool open)
+{
+	if (fs_foreign_process())
+		return;
+	fs_log_mute(!open);
+	fs_fd_set_tag(2, open ? FS_TAG_NONE : FS_TAG_STDERR, 0);
+}
+
+int fs_descriptor_replace(int target)
+{
+	sigset_t old;
+	int rc = 0;
+
+	if (fs_foreign_process())
+		return fs_tag_kind(fs_fd_tag(target)) == FS_TAG_INTERNAL ? -EBUSY : 0;
+	fs_enter(&old);
+	if (fs_tag_kind(fs_fd_tag(target)) == FS_TAG_INTERNAL)
+		rc = fs_siblings_move(target);
+	else
+		forget(target);
+	fs_leave(&old);
+	return rc;
+}
+
+int fs_descriptor_close_range(unsigned first, unsigned last, unsigned flags)
+{
+	bool foreign = fs_foreign_process();
+	int any = -EBADF;
+
+	if (first > last)
+		return -EINVAL;
+	/* Ours have their close-on-exec flag already. */
+	if (flags & CLOSE_RANGE_CLOEXEC)
+		return fs_sys_close_range(first, last, flags);
+	if (first <= 2 && last >= 2)
+		fs_descriptor_stderr(false);
+	for (;;) {
+		int next = fs_fd_next_tagged(first, last);
+		int rc;
+
+		if (next < 0) {
+			rc = fs_sys_close_range(first, last, flags);
+			return any == 0 && rc == -EBADF ? 0 : rc;
+		}
+		if ((unsigned)next > first) {
+			rc = fs_sys_close_range(first, (unsigned)next - 1, flags);
+			if (rc < 0)
+				return rc;
+		}
+		any = 0;
+		if (fs_tag_kind(fs_fd_tag(next)) != FS_TAG_INTERNAL) {
+			if (!foreign)
+				fs_descriptor_close(next);
+			fs_sys_close(next);
+		}
+		first = (unsigned)next + 1;
+		if (first > last)
+			return 0;
+	}
+}

@@ -1,0 +1,378 @@
+#define _GNU_SOURCE
+#include "epoll.h"
+
+#include <errno.h>
+
+#include "binding.h"
+#include "inner.h"
+#include "sys/sys.h"
+#include "worker.h"
+
+/* Epoll instances that hold a listener, and listeners in them, in one process. Beyond these, a registration stays the application's own. */
+#define INSTANCES_MAX 1024
+#define REGS_MAX 4096
+
+/* What the kernel lets stand beside EPOLLEXCLUSIVE (fs/eventpoll.c, EPOLLEXCLUSIVE_OK_BITS). */
+#define EXCLUSIVE_OK (EPOLLIN | EPOLLOUT | EPOLLERR | EPOLLHUP | EPOLLWAKEUP | EPOLLET | EPOLLEXCLUSIVE)
+
+/*
+ * A listener in an instance:
+ *
+ *   plain ----wait, worker serves----> converted ----DEL----> lapsed
+ *     |                                    ^                    |  ADD: converted again
+ *     +--DEL--> gone                       +--------------------+  wait: also parked and silent
+ *
+ * A lapsed one still stands in the kernel, because most of them come back
+ * before the next wait (nginx removes and adds its listeners every 16
+ * accepts): then nothing at all has to be told to the kernel.
+ */
+struct reg {
+	bool used;
+	bool lapsed; /* removed by the application, not by us yet */
+	bool parked; /* ... and its thread waited since: silent, its core is parked */
+	bool orphan; /* its descriptor was closed, while another one keeps the registration alive */
+	int fd;
+	int inner;   /* 0: plain */
+	int next;    /* next registration of the instance + 1 */
+	uint16_t listener;
+	struct epoll_event ev; /* as the application gave it */
+};
+
+struct fs_instance fs_instances[INSTANCES_MAX];
+static struct reg regs[REGS_MAX];
+
+/* ---- bookkeeping ---- */
+
+static struct fs_listener *listener_of(const struct reg *r)
+{
+	return &fs_listeners[r->listener];
+}
+
+static struct fs_instance *instance_of(int epfd)
+{
+	uint16_t tag = fs_fd_tag(epfd);
+
+	return fs_tag_kind(tag) == FS_TAG_EPOLL ? &fs_instances[fs_tag_index(tag)] : NULL;
+}
+
+static struct fs_instance *instance_make(int epfd)
+{
+	for (unsigned i = 0; i < INSTANCES_MAX; i++) {
+		struct fs_instance *in = &fs_instances[i];
+
+		if (in->refs)
+			continue;
+		*in = (struct fs_instance){ .refs = 1, .pid = fs_proc.pid, .core = FS_NO_CORE };
+		fs_fd_set_tag(epfd, FS_TAG_EPOLL, i);
+		return in;
+	}
+	return NULL;
+}
+
+static struct reg *find(const struct fs_instance *in, int fd)
+{
+	for (int i = in->first; i; i = regs[i - 1].next)
+		if (regs[i - 1].fd == fd && !regs[i - 1].orphan)
+			return &regs[i - 1];
+	return NULL;
+}
+
+static void reg_make(struct fs_instance *in, int fd, const struct epoll_event *ev)
+{
+	for (int i = 0; i < REGS_MAX; i++) {
+		struct reg *r = &regs[i];
+
+		if (r->used)
+			continue;
+		*r = (struct reg){ .used = true, .fd = fd, .listener = (uint16_t)fs_tag_index(fs_fd_tag(fd)), .ev = *ev,
+				   .next = in->first };
+		in->first = i + 1;
+		fs_groups[listener_of(r)->group].regs++;
+		return;
+	}
+}
+
+static void reg_free(struct fs_instance *in, struct reg *r)
+{
+	int *link = &in->first;
+
+	while (*link != (int)(r - regs) + 1)
+		link = &regs[*link - 1].next;
+	*link = r->next;
+	fs_fd_close_hidden(r->inner);
+	fs_groups[listener_of(r)->group].regs--;
+	r->used = false;
+}
+
+/* The thread that waits here, alone, is the calling one: nobody else can be inside epoll_wait() on it now. */
+static bool mine(const struct fs_instance *in)
+{
+	return in->pid == fs_proc.pid && in->slot && in->slot == fs_self.slot && !in->shared;
+}
+
+/* ---- the kernel's side ---- */
+
+static struct epoll_event outer_event(const struct reg *r)
+{
+	struct epoll_event ev = r->ev;
+
+	/* The kernel refuses it for an epoll descriptor. */
+	ev.events &= ~(uint32_t)EPOLLEXCLUSIVE;
+	return ev;
+}
+
+static int modify_inner(int epfd, const struct reg *r)
+{
+	struct epoll_event ev = outer_event(r);
+
+	return fs_sys_epoll_ctl(epfd, EPOLL_CTL_MOD, r->inner, &ev);
+}
+
+/* From the application's registration to an inner instance. On failure the former stays. */
+static void convert(int epfd, struct reg *r)
+{
+	struct epoll_event ev = outer_event(r);
+	int inner = fs_inner_make(listener_of(r)->group, fs_self.core, false);
+
+	if (inner < 0)
+		return;
+	if (fs_sys_epoll_ctl(epfd, EPOLL_CTL_ADD, inner, &ev) < 0) {
+		fs_fd_close_hidden(inner);
+		return;
+	}
+	fs_sys_epoll_ctl(epfd, EPOLL_CTL_DEL, r->fd, NULL);
+	r->inner = inner;
+}
+
+/* Takes a lapsed registration out of what is waited for, and lets the others serve its core. */
+static void silence(int epfd, const struct fs_instance *in, struct reg *r)
+{
+	struct epoll_event none = { .events = 0 };
+
+	if (r->parked)
+		return;
+	fs_sys_epoll_ctl(epfd, EPOLL_CTL_MOD, r->inner, &none);
+	fs_worker_park(listener_of(r)->group, in->core);
+	r->parked = true;
+}
+
+/* ---- epoll_ctl() ---- */
+
+static int add(int epfd, struct fs_instance *in, int fd, struct epoll_event *ev)
+{
+	struct reg *r = in ? find(in, fd) : NULL;
+	int rc;
+
+	if (!r) {
+		rc = fs_sys_epoll_ctl(epfd, EPOLL_CTL_ADD, fd, ev);
+		if (rc < 0)
+			return rc;
+		if (!in)
+			in = instance_make(epfd);
+		if (in) {
+			reg_make(in, fd, ev);
+			atomic_store_explicit(&in->epoch, 0, memory_order_relaxed);
+		}
+		return 0;
+	}
+	if (!r->lapsed)
+		return -EEXIST;
+	if ((ev->events & EPOLLEXCLUSIVE) && (ev->events & ~(uint32_t)EXCLUSIVE_OK))
+		return -EINVAL;
+	/* One-shot and edge-triggered ones have a state in the kernel that adding anew resets. */
+	if (r->parked || r->ev.events != ev->events || r->ev.data.u64 != ev->data.u64 ||
+	    (ev->events & (EPOLLONESHOT | EPOLLET))) {
+		r->ev = *ev;
+		rc = modify_inner(epfd, r);
+		if (rc < 0)
+			return rc;
+	}
+	if (r->parked)
+		fs_worker_unpark(listener_of(r)->group, in->core);
+	r->lapsed = false;
+	r->parked = false;
+	return 0;
+}
+
+static int mod(int epfd, struct fs_instance *in, int fd, struct epoll_event *ev)
+{
+	struct reg *r = in ? find(in, fd) : NULL;
+	int rc;
+
+	if (!r)
+		return fs_sys_epoll_ctl(epfd, EPOLL_CTL_MOD, fd, ev);
+	if (r->lapsed)
+		return -ENOENT;
+	if (!r->inner) {
+		rc = fs_sys_epoll_ctl(epfd, EPOLL_CTL_MOD, fd, ev);
+		if (rc == 0) {
+			r->ev = *ev;
+			/* A one-shot registration is armed from here on: now it can move over without being armed twice. */
+			if (mine(in) && fs_self.local[listener_of(r)->group])
+				convert(epfd, r);
+		}
+		return rc;
+	}
+	if ((ev->events | r->ev.events) & EPOLLEXCLUSIVE)
+		return -EINVAL;
+	r->ev = *ev;
+	return modify_inner(epfd, r);
+}
+
+static int del(int epfd, struct fs_instance *in, int fd)
+{
+	struct reg *r = in ? find(in, fd) : NULL;
+
+	if (!r)
+		return fs_sys_epoll_ctl(epfd, EPOLL_CTL_DEL, fd, NULL);
+	if (r->lapsed)
+		return -ENOENT;
+	if (!r->inner) {
+		int rc = fs_sys_epoll_ctl(epfd, EPOLL_CTL_DEL, fd, NULL);
+
+		reg_free(in, r);
+		return rc;
+	}
+	r->lapsed = true;
+	if (mine(in))
+		atomic_store_explicit(&in->epoch, 0, memory_order_relaxed);
+	else
+		silence(epfd, in, r);
+	return 0;
+}
+
+int fs_epoll_ctl(int epfd, int op, int fd, struct epoll_event *ev)
+{
+	struct fs_instance *in;
+	sigset_t old;
+	int rc;
+
+	if (fs_foreign_process())
+		return fs_sys_epoll_ctl(epfd, op, fd, ev);
+	fs_enter(&old);
+	in = instance_of(epfd);
+	if (op == EPOLL_CTL_DEL)
+		rc = del(epfd, in, fd);
+	else if (op == EPOLL_CTL_ADD && ev)
+		rc = add(epfd, in, fd, ev);
+	else if (op == EPOLL_CTL_MOD && ev)
+		rc = mod(epfd, in, fd, ev);
+	else
+		rc = fs_sys_epoll_ctl(epfd, op, fd, ev);
+	fs_leave(&old);
+	return rc;
+}
+
+/* ---- waiting ---- */
+
+/* An instance that another worker owns: accept from what it stands for, be no worker. */
+static void look_over_shoulder(struct fs_instance *in)
+{
+	for (int i = in->first; i; i = regs[i - 1].next) {
+		struct reg *r = &regs[i - 1];
+		unsigned g = listener_of(r)->group;
+
+		fs_self.local[g] = r->inner && in->core < fs_proc.ncores ? fs_groups[g].local[in->core] : 0;
+	}
+	if (!fs_self.slot)
+		fs_self.core = in->core;
+	fs_self.shared = (int)(in - fs_instances) + 1;
+}
+
+static void wait_as_owner(int epfd, struct fs_instance *in)
+{
+	for (int i = in->first; i; i = regs[i - 1].next) {
+		struct reg *r = &regs[i - 1];
+		struct fs_listener *l = listener_of(r);
+
+		if (r->lapsed) {
+			silence(epfd, in, r);
+			continue;
+		}
+		if (fs_worker_join(l->group, l->member) && fs_self.local[l->group] && !r->inner &&
+		    !(r->ev.events & EPOLLONESHOT))
+			convert(epfd, r);
+	}
+	in->slot = fs_self.slot;
+	in->core = fs_self.slot ? fs_self.core : FS_NO_CORE;
+	/* Bound to one CPU, the threads that share an instance could not run side by side. */
+	if (in->shared)
+		fs_binding_end();
+}
+
+void fs_epoll_before_wait(int epfd, unsigned index)
+{
+	struct fs_instance *in = &fs_instances[index];
+	sigset_t old;
+
+	if (fs_foreign_process())
+		return;
+	fs_enter(&old);
+	fs_worker_refresh();
+	if (in->pid != fs_proc.pid) {
+		look_over_shoulder(in);
+	} else if (in->slot && in->slot != fs_self.slot && fs_worker_is_ours((unsigned)in->slot - 1)) {
+		in->shared = true;
+		look_over_shoulder(in);
+	} else {
+		wait_as_owner(epfd, in);
+	}
+	atomic_store_explicit(&in->epoch, fs_epoch(), memory_order_relaxed);
+	fs_leave(&old);
+}
+
+/* ---- ends ---- */
+
+void fs_instance_ref(unsigned index, int fd)
+{
+	fs_instances[index].refs++;
+	fs_fd_set_tag(fd, FS_TAG_EPOLL, index);
+}
+
+/* Another registration through which the same worker waits for the group? */
+static bool still_waits(int slot, unsigned group)
+{
+	for (unsigned i = 0; i < INSTANCES_MAX; i++) {
+		const struct fs_instance *in = &fs_instances[i];
+
+		if (!in->refs || in->slot != slot || in->pid != fs_proc.pid)
+			continue;
+		for (int k = in->first; k; k = regs[k - 1].next)
+			if (listener_of(&regs[k - 1])->group == group)
+				return true;
+	}
+	return false;
+}
+
+void fs_instance_unref(unsigned index, int fd)
+{
+	struct fs_instance *in = &fs_instances[index];
+
+	fs_fd_set_tag(fd, FS_TAG_NONE, 0);
+	if (--in->refs)
+		return;
+	while (in->first) {
+		struct reg *r = &regs[in->first - 1];
+		unsigned g = listener_of(r)->group;
+
+		reg_free(in, r);
+		if (in->slot && in->pid == fs_proc.pid && !still_waits(in->slot, g))
+			fs_worker_leave((unsigned)in->slot - 1, g);
+	}
+}
+
+void fs_epoll_forget_listener(const struct fs_listener *l)
+{
+	for (unsigned i = 0; i < INSTANCES_MAX; i++) {
+		struct fs_instance *in = &fs_instances[i];
+		int k = in->refs ? in->first : 0;
+
+		while (k) {
+			struct reg *r = &regs[k - 1];
+
+			k = r->next;
+			if (listener_of(r) == l)
+				reg_free(in, r);
+		}
+	}
+}

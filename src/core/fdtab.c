@@ -1,0 +1,73 @@
+#define _GNU_SOURCE
+#include "fdtab.h"
+
+#include <errno.h>
+#include <fcntl.h>
+
+#include "sys/sys.h"
+
+/*
+ * Where hidden descriptors start at most. Higher would keep them farther away,
+ * but the kernel's table is an array: 8 bytes for every number below the
+ * highest one, copied at each fork.
+ */
+#define HIDDEN_BASE_MAX 8192
+
+_Atomic uint16_t fs_fd_tags[FS_FD_MAX];
+
+/* Highest descriptor that ever had a tag, + 1: bounds the scans. Only grows. */
+static _Atomic unsigned tagged_end;
+
+void fs_fd_set_tag(int fd, enum fs_tag_kind kind, unsigned index)
+{
+	unsigned end = atomic_load_explicit(&tagged_end, memory_order_relaxed);
+
+	if ((unsigned)fd >= FS_FD_MAX)
+		return;
+	while (kind != FS_TAG_NONE && (unsigned)fd >= end &&
+	       !atomic_compare_exchange_weak_explicit(&tagged_end, &end, (unsigned)fd + 1, memory_order_relaxed,
+						      memory_order_relaxed))
+		;
+	atomic_store_explicit(&fs_fd_tags[fd], (uint16_t)((unsigned)kind << 13 | index), memory_order_relaxed);
+}
+
+int fs_fd_next_tagged(unsigned from, unsigned to)
+{
+	unsigned end = atomic_load_explicit(&tagged_end, memory_order_relaxed);
+
+	for (; from < end && from <= to; from++)
+		if (atomic_load_explicit(&fs_fd_tags[from], memory_order_relaxed))
+			return (int)from;
+	return -1;
+}
+
+static int hidden_base(void)
+{
+	unsigned long soft = 1024;
+
+	fs_sys_getrlimit_nofile(&soft);
+	soft = soft / 4 * 3;
+	return soft > HIDDEN_BASE_MAX ? HIDDEN_BASE_MAX : (int)soft;
+}
+
+int fs_fd_hide(int fd)
+{
+	int hidden = fs_sys_fcntl(fd, F_DUPFD_CLOEXEC, (unsigned long)hidden_base());
+
+	fs_sys_close(fd);
+	if (hidden >= FS_FD_MAX) {
+		fs_sys_close(hidden);
+		return -EMFILE;
+	}
+	if (hidden >= 0)
+		fs_fd_set_tag(hidden, FS_TAG_INTERNAL, 0);
+	return hidden;
+}
+
+void fs_fd_close_hidden(int fd)
+{
+	if (fd <= 0)
+		return;
+	fs_fd_set_tag(fd, FS_TAG_NONE, 0);
+	fs_sys_close(fd);
+}

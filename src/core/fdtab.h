@@ -1,0 +1,62 @@
+/*
+ * What this process knows about its descriptors: one tag a descriptor, in a
+ * table that is all zeroes until a listener is made. Every hook looks here
+ * first, with one plain load, and forwards when the tag is 0.
+ *
+ * A tag can be stale: libc's internals and raw system calls close descriptors
+ * past the hooks. Every hook through which a descriptor number is handed out
+ * anew drops what is left of the old one (fs_fd_new in process.h).
+ */
+#ifndef FS_FDTAB_H
+#define FS_FDTAB_H
+
+#include <stdatomic.h>
+
+#include "common.h"
+
+/* Descriptors from here on are never tracked. 2 MiB of address space, of which only touched pages exist. */
+#define FS_FD_MAX (1 << 20)
+/* 13 bits of the tag. */
+#define FS_TAG_INDEX_MAX 8192
+
+enum fs_tag_kind {
+	FS_TAG_NONE = 0,
+	FS_TAG_LISTENER = 1, /* index of an fs_listener */
+	FS_TAG_EPOLL = 2,    /* index of an fs_instance */
+	FS_TAG_INTERNAL = 3, /* ours: the application must not reach it */
+	FS_TAG_ODD = 4,      /* a socket with an option that cannot be given to siblings */
+	FS_TAG_STDERR = 5,   /* descriptor 2, closed by the application: nobody's standard error */
+};
+
+extern _Atomic uint16_t fs_fd_tags[FS_FD_MAX];
+
+/* Relaxed: a descriptor's number reaches another thread only through the application, which orders it. */
+static inline uint16_t fs_fd_tag(int fd)
+{
+	return FS_LIKELY((unsigned)fd < FS_FD_MAX) ? atomic_load_explicit(&fs_fd_tags[fd], memory_order_relaxed) : 0;
+}
+
+void fs_fd_set_tag(int fd, enum fs_tag_kind kind, unsigned index);
+
+static inline enum fs_tag_kind fs_tag_kind(uint16_t tag)
+{
+	return (enum fs_tag_kind)(tag >> 13);
+}
+
+static inline unsigned fs_tag_index(uint16_t tag)
+{
+	return tag & (FS_TAG_INDEX_MAX - 1);
+}
+
+/*
+ * Moves a descriptor that the library opened out of the application's way and
+ * marks it as ours: close-on-exec, numbered far above what the application has
+ * open, protected. Returns the new number; on failure -errno, with `fd` closed.
+ */
+int fs_fd_hide(int fd);
+/* Closes a hidden descriptor. Ignores fd <= 0. */
+void fs_fd_close_hidden(int fd);
+/* The lowest descriptor in from..to that has a tag, or -1. How close_range() and closefrom() go around ours. */
+int fs_fd_next_tagged(unsigned from, unsigned to);
+
+#endif

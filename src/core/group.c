@@ -1,0 +1,58 @@
+#define _GNU_SOURCE
+#include "group.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "sockopt.h"
+#include "worker_rec.h"
+
+struct fs_listener fs_listeners[FS_TAG_INDEX_MAX];
+struct fs_group fs_groups[FS_GROUPS_MAX];
+
+int fs_listener_make(int fd, unsigned group, unsigned member)
+{
+	for (unsigned i = 0; i < FS_TAG_INDEX_MAX; i++) {
+		struct fs_listener *l = &fs_listeners[i];
+
+		if (l->refs)
+			continue;
+		*l = (struct fs_listener){ .group = (uint16_t)group, .member = (uint16_t)member, .refs = 1,
+					   .cookie = fs_sockopt_cookie(fd), .fd = fd };
+		fs_groups[group].listeners++;
+		fs_fd_set_tag(fd, FS_TAG_LISTENER, i);
+		return 0;
+	}
+	return -ENOSPC;
+}
+
+void fs_group_set_member(unsigned group, unsigned member, uint64_t cookie, uint32_t core)
+{
+	struct fs_member_rec *m = &fs_group_rec(group)->member[member];
+
+	atomic_store_explicit(&m->cookie, cookie, memory_order_relaxed);
+	atomic_store_explicit(&m->core, core, memory_order_relaxed);
+	atomic_store_explicit(&m->worker, 0, memory_order_relaxed);
+}
+
+int fs_group_alloc(void)
+{
+	for (unsigned g = 0; g < FS_GROUPS_MAX; g++) {
+		if (fs_groups[g].held)
+			continue;
+		if (fs_group_state(g) == FS_GROUP_FREE || !fs_group_held_elsewhere(g)) {
+			memset((void *)fs_group_rec(g), 0, sizeof(struct fs_group_rec));
+			for (unsigned c = 0; c < fs_proc.ncores; c++)
+				memset((void *)fs_core_rec(g, c), 0, sizeof(struct fs_core_rec));
+			fs_workers_forget_group(g);
+			return (int)g;
+		}
+	}
+	return -ENOSPC;
+}
+
+void fs_listener_ref(struct fs_listener *l, int fd)
+{
+	l->refs++;
+	fs_fd_set_tag(fd, FS_TAG_LISTENER, (unsigned)(l - fs_listeners));
+}

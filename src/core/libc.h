@@ -1,0 +1,22 @@
+/*
+ * The libc calls that the core makes on the application's behalf where a shim
+ * will not do, because they may sleep and are cancellation points. src/preload
+ * fills the table in before the first hook can reach the core.
+ */
+#ifndef FS_LIBC_H
+#define FS_LIBC_H
+
+#include <poll.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+
+struct fs_libc {
+	int (*accept4)(int fd, __SOCKADDR_ARG addr, socklen_t *len, int flags);
+	int (*epoll_wait)(int epfd, struct epoll_event *events, int max, int timeout);
+	/* The calling thread became a worker: fs_worker_thread_exit() is wanted at its end. May be NULL. */
+	void (*watch_thread)(void);
+};
+
+extern struct fs_libc fs_libc;
+
+#endif

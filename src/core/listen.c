@@ -1,0 +1,359 @@
+#define _GNU_SOURCE
+#include "listen.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <netinet/in.h>
+#include <string.h>
+
+#include "log.h"
+#include "siblings.h"
+#include "sockopt.h"
+#include "steering.h"
+#include "strangers.h"
+#include "sys/sys.h"
+#include "worker.h"
+#include "worker_rec.h"
+
+/* ---- which sockets are handled ---- */
+
+/* An address in the group record's form. False for other families. */
+static bool address_of(int fd, struct fs_group_rec *rec)
+{
+	union {
+		struct sockaddr sa;
+		struct sockaddr_in in;
+		struct sockaddr_in6 in6;
+	} a;
+	socklen_t len = sizeof(a);
+
+	memset(&a, 0, sizeof(a));
+	if (fs_sys_getsockname(fd, &a, &len) < 0)
+		return false;
+	memset(rec->address, 0, sizeof(rec->address));
+	rec->family = a.sa.sa_family;
+	rec->v6only = 0;
+	rec->scope = 0;
+	if (a.sa.sa_family == AF_INET) {
+		memcpy(rec->address, &a.in.sin_addr, 4);
+		rec->port = ntohs(a.in.sin_port);
+	} else if (a.sa.sa_family == AF_INET6) {
+		memcpy(rec->address, &a.in6.sin6_addr, 16);
+		rec->port = ntohs(a.in6.sin6_port);
+		rec->scope = a.in6.sin6_scope_id;
+		rec->v6only = (uint32_t)fs_sockopt_int(fd, IPPROTO_IPV6, IPV6_V6ONLY, 0);
+	} else {
+		return false;
+	}
+	return true;
+}
+
+static bool same_address(const struct fs_group_rec *a, const struct fs_group_rec *b)
+{
+	return a->family == b->family && a->port == b->port && a->v6only == b->v6only && a->scope == b->scope &&
+	       memcmp(a->address, b->address, sizeof(a->address)) == 0;
+}
+
+static bool wanted(const struct fs_group_rec *rec)
+{
+	union {
+		struct sockaddr sa;
+		struct sockaddr_in in;
+		struct sockaddr_in6 in6;
+	} a;
+
+	memset(&a, 0, sizeof(a));
+	a.sa.sa_family = (sa_family_t)rec->family;
+	if (rec->family == AF_INET) {
+		memcpy(&a.in.sin_addr, rec->address, 4);
+		a.in.sin_port = htons((uint16_t)rec->port);
+	} else {
+		memcpy(&a.in6.sin6_addr, rec->address, 16);
+		a.in6.sin6_port = htons((uint16_t)rec->port);
+	}
+	return fs_listen_wanted(&fs_proc.options.listen, &a.sa);
+}
+
+/* A TCP stream socket that does not listen yet; MPTCP (protocol 262), UDP, Unix and what is no socket are not for us. */
+static bool eligible(int fd)
+{
+	int domain = fs_sockopt_int(fd, SOL_SOCKET, SO_DOMAIN, -1);
+
+	return (domain == AF_INET || domain == AF_INET6) &&
+	       fs_sockopt_int(fd, SOL_SOCKET, SO_TYPE, -1) == SOCK_STREAM &&
+	       fs_sockopt_int(fd, SOL_SOCKET, SO_PROTOCOL, -1) == IPPROTO_TCP &&
+	       fs_sockopt_int(fd, SOL_SOCKET, SO_ACCEPTCONN, 1) == 0;
+}
+
+/* ---- listen() ---- */
+
+/*
+ * A listener that the application made with SO_REUSEPORT beside others of its
+ * own: it joins their group, whose members then are all the application's.
+ * Returns false when there is no such group.
+ */
+static bool join_own_kind(int fd, const struct fs_group_rec *want)
+{
+	for (unsigned g = 0; g < FS_GROUPS_MAX; g++) {
+		struct fs_group_rec *rec = fs_group_rec(g);
+		unsigned n = fs_group_members(g);
+
+		if (!fs_groups[g].held || !rec->reuseport || !same_address(rec, want) ||
+		    fs_group_state(g) == FS_GROUP_ABANDONED)
+			continue;
+		if (n >= FS_MEMBERS_MAX) {
+			fs_steering_abandon(g, "more sockets share it by SO_REUSEPORT than there is room for", 0);
+			return true;
+		}
+		if (fs_group_own(g)) {
+			if (n > 1) {
+				/* Our local listeners already take connections, so not all of the group's sockets can be theirs. */
+				fs_steering_abandon(g, "the application added a SO_REUSEPORT socket to it after it was fanned out", 0);
+				return true;
+			}
+			fs_siblings_close(&fs_groups[g]);
+			atomic_store_explicit(&rec->mode, FS_GROUP_ADOPTED, memory_order_relaxed);
+		}
+		if (fs_listener_make(fd, g, n) == 0) {
+			fs_group_set_member(g, n, fs_sockopt_cookie(fd), FS_NO_CORE);
+			atomic_store_explicit(&rec->nmembers, n + 1, memory_order_relaxed);
+		} else {
+			fs_steering_abandon(g, "too many listeners in one process", 0);
+		}
+		return true;
+	}
+	return false;
+}
+
+/* After a successful listen(): records the group. Tree lock held. `p` holds the siblings already. */
+static int record(int fd, int backlog, const struct fs_group_rec *want, const struct fs_group *p, unsigned group)
+{
+	struct fs_group_rec *rec = fs_group_rec(group);
+	int rc;
+
+	memcpy(rec->address, want->address, sizeof(rec->address));
+	rec->family = want->family;
+	rec->port = want->port;
+	rec->v6only = want->v6only;
+	rec->scope = want->scope;
+	rec->reuseport = want->reuseport;
+	atomic_store_explicit(&rec->backlog, (uint32_t)backlog, memory_order_relaxed);
+	fs_group_set_member(group, 0, fs_sockopt_cookie(fd), FS_NO_CORE);
+	atomic_store_explicit(&rec->nmembers, 1, memory_order_relaxed);
+	fs_groups[group] = *p;
+	fs_groups[group].held = true;
+	rc = fs_listener_make(fd, group, 0);
+	if (rc < 0) {
+		memset(&fs_groups[group], 0, sizeof(fs_groups[group]));
+		return rc;
+	}
+	fs_group_hold(group);
+	atomic_store_explicit(&rec->state, FS_GROUP_PASSIVE, memory_order_relaxed);
+	return 0;
+}
+
+static int plainly(int fd, int backlog, const char *why, int err)
+{
+	fs_log(FS_LOG_WARN, "listener %d works as without fastsock: %s%s%s%s", fd, why, err ? " (" : "",
+	       err ? fs_errname(err) : "", err ? ")" : "");
+	return fs_sys_listen(fd, backlog);
+}
+
+/* Binds a socket that listen() would bind by itself, so that siblings can share the port. */
+static int bind_any(int fd, struct fs_group_rec *want)
+{
+	union {
+		struct sockaddr_in in;
+		struct sockaddr_in6 in6;
+	} a;
+	int rc;
+
+	memset(&a, 0, sizeof(a));
+	a.in.sin_family = (sa_family_t)want->family;
+	rc = fs_sys_bind(fd, &a, want->family == AF_INET ? sizeof(a.in) : sizeof(a.in6));
+	return rc < 0 ? rc : address_of(fd, want) ? 0 : -EINVAL;
+}
+
+static int make(int fd, int backlog)
+{
+	static struct fs_group_rec want; /* large; the process lock guards it */
+	struct fs_group made = { 0 };
+	const char *why;
+	int rc, group, strangers;
+
+	if (fs_foreign_process() || !eligible(fd) || !address_of(fd, &want) || !wanted(&want))
+		return fs_sys_listen(fd, backlog);
+	if (fs_tag_kind(fs_fd_tag(fd)) == FS_TAG_ODD)
+		return plainly(fd, backlog, "it has a socket option that cannot be given to other sockets", 0);
+	if (fd >= FS_FD_MAX)
+		return plainly(fd, backlog, "its descriptor number is too high", 0);
+	if (want.port == 0 && bind_any(fd, &want) < 0)
+		return fs_sys_listen(fd, backlog);
+	rc = fs_region_make();
+	if (rc < 0)
+		return plainly(fd, backlog, "no shared memory", -rc);
+	rc = fs_tree_lock();
+	if (rc < 0)
+		return plainly(fd, backlog, "the process tree's lock is taken", -rc);
+
+	want.reuseport = fs_sockopt_int(fd, SOL_SOCKET, SO_REUSEPORT, 0) != 0;
+	if (want.reuseport) {
+		rc = fs_sys_listen(fd, backlog);
+		if (rc < 0 || join_own_kind(fd, &want))
+			goto out;
+		/* listen() a second time, below, changes nothing. */
+	}
+
+	/* A stranger on the same address: without SO_REUSEPORT, listen() shall fail as it does without us. */
+	strangers = want.reuseport ? 0 : fs_strangers(&want, 0);
+	if (strangers != 0) {
+		rc = fs_sys_listen(fd, backlog);
+		if (rc == 0)
+			fs_log(FS_LOG_INFO, "listener %d works as without fastsock: %s", fd,
+			       strangers < 0 ? "the kernel does not tell who else listens" : "another socket listens on its address");
+		goto out;
+	}
+	group = fs_group_alloc();
+	if (group < 0) {
+		rc = plainly(fd, backlog, "more listeners than there is room for", 0);
+		goto out;
+	}
+	rc = fs_siblings_make(&made, fd, &want, &why);
+	if (rc < 0) {
+		rc = plainly(fd, backlog, why, -rc);
+		goto out;
+	}
+	rc = fs_sys_listen(fd, backlog);
+	if (rc < 0) {
+		fs_siblings_undo(&made, fd, &want);
+		goto out;
+	}
+	rc = record(fd, backlog, &want, &made, (unsigned)group);
+	if (rc < 0) {
+		fs_siblings_undo(&made, fd, &want);
+		rc = plainly(fd, backlog, "more listeners than there is room for", -rc);
+	}
+out:
+	fs_tree_unlock();
+	return rc;
+}
+
+/* listen() on a listener: another backlog, or back to life after shutdown(). */
+static int again(struct fs_listener *l, int fd, int backlog)
+{
+	unsigned g = l->group;
+	struct fs_group_rec *rec = fs_group_rec(g);
+	int rc = fs_sys_listen(fd, backlog);
+
+	if (rc < 0 || !fs_group_own(g))
+		return rc;
+	atomic_store_explicit(&rec->backlog, (uint32_t)backlog, memory_order_relaxed);
+	for (unsigned c = 0; c < fs_proc.ncores; c++)
+		if (atomic_load_explicit(&fs_core_rec(g, c)->member, memory_order_relaxed))
+			fs_sys_listen(fs_groups[g].local[c], backlog);
+	return rc;
+}
+
+int fs_listen(int fd, int backlog)
+{
+	struct fs_listener *l;
+	sigset_t old;
+	int rc;
+
+	fs_enter(&old);
+	l = fs_listener_of(fs_fd_tag(fd));
+	rc = l ? again(l, fd, backlog) : make(fd, backlog);
+	fs_leave(&old);
+	return rc;
+}
+
+/* ---- what happens to a listener ---- */
+
+/* This process holds nothing of the group any more. */
+static void group_drop(unsigned group)
+{
+	struct fs_group *p = &fs_groups[group];
+
+	fs_siblings_close(p);
+	memset(p, 0, sizeof(*p));
+	fs_group_release(group);
+	if (!fs_group_held_elsewhere(group))
+		atomic_store_explicit(&fs_group_rec(group)->state, FS_GROUP_FREE, memory_order_relaxed);
+}
+
+void fs_listener_unref(struct fs_listener *l, int fd)
+{
+	struct fs_group *p = &fs_groups[l->group];
+	unsigned group = l->group;
+
+	fs_fd_set_tag(fd, FS_TAG_NONE, 0);
+	if (--l->refs)
+		return;
+	if (!fs_group_own(group))
+		fs_worker_leave_member(group, l->member);
+	if (--p->listeners)
+		return;
+	fs_worker_leave_process(group);
+	group_drop(group);
+}
+
+void fs_listen_setsockopt(struct fs_listener *l, int level, int name, const void *value, socklen_t len)
+{
+	struct fs_group *p = &fs_groups[l->group];
+	sigset_t old;
+	int rc = 0;
+
+	fs_enter(&old);
+	for (unsigned c = 0; rc == 0 && c < fs_proc.ncores; c++)
+		if (p->local[c])
+			rc = fs_sys_setsockopt(p->local[c], level, name, value, len);
+	if (rc < 0)
+		fs_log(FS_LOG_WARN, "option %d of level %d did not reach the local listeners on port %u (%s)", name, level,
+		       fs_group_rec(l->group)->port, fs_errname(-rc));
+	fs_leave(&old);
+}
+
+/* The kernel's group is empty then: the global listener comes first again at the next listen(). Tree lock held. */
+static void stop_locals(unsigned g)
+{
+	struct fs_group_rec *rec = fs_group_rec(g);
+
+	for (unsigned c = 0; c < fs_proc.ncores; c++)
+		if (atomic_exchange_explicit(&fs_core_rec(g, c)->member, 0, memory_order_relaxed))
+			fs_sys_shutdown(fs_groups[g].local[c], SHUT_RDWR);
+	atomic_store_explicit(&rec->nmembers, 1, memory_order_relaxed);
+	if (fs_group_state(g) == FS_GROUP_ACTIVE)
+		atomic_store_explicit(&rec->state, FS_GROUP_PASSIVE, memory_order_relaxed);
+	fs_workers_unserve(g);
+	fs_self.local[g] = 0;
+	fs_epoch_advance();
+}
+
+void fs_listen_stopped(struct fs_listener *l)
+{
+	sigset_t old;
+
+	if (fs_foreign_process())
+		return;
+	fs_enter(&old);
+	if (fs_tree_lock() == 0) {
+		if (fs_group_own(l->group))
+			stop_locals(l->group);
+		else
+			fs_steering_abandon(l->group, "the application stopped one of its SO_REUSEPORT sockets", 0);
+		fs_tree_unlock();
+	}
+	fs_leave(&old);
+}
+
+void fs_listen_leave_alone(struct fs_listener *l, const char *why)
+{
+	sigset_t old;
+
+	fs_enter(&old);
+	if (fs_tree_lock() == 0) {
+		fs_steering_abandon(l->group, why, 0);
+		fs_tree_unlock();
+	}
+	fs_leave(&old);
+}

@@ -1,0 +1,121 @@
+#define _GNU_SOURCE
+#include "process.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "group.h"
+#include "libc.h"
+#include "log.h"
+#include "sys/sys.h"
+#include "worker.h"
+
+struct fs_process fs_proc;
+struct fs_libc fs_libc;
+__thread struct fs_thread fs_self __attribute__((tls_model("initial-exec")));
+
+/*
+ * Guards everything in this process that is not a thread's own: descriptors'
+ * records, groups, registrations. Held for microseconds, in slow paths only,
+ * with signals blocked; may be held around the tree lock, nothing else.
+ */
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+
+void fs_enter(sigset_t *old)
+{
+	fs_sys_block_signals(old);
+	pthread_mutex_lock(&lock);
+}
+
+void fs_leave(const sigset_t *old)
+{
+	pthread_mutex_unlock(&lock);
+	fs_sys_restore_signals(old);
+}
+
+bool fs_foreign_process(void)
+{
+	return fs_sys_getpid() != fs_proc.pid;
+}
+
+static void complain(const char *variable, const char *value, const char *accepted)
+{
+	fs_log(FS_LOG_ERROR, "%s=%s is not understood: accepted is %s; the default is used", variable, value, accepted);
+}
+
+/* The fan-out set: what FASTSOCK_CPUS names, as far as this process may run there. */
+static void choose_cpus(void)
+{
+	struct fs_cpus set;
+
+	if (fs_cpus_allowed(0, &set) < 0) {
+		if (!fs_proc.options.cpus_given)
+			return;
+		set = fs_proc.options.cpus;
+	} else if (fs_proc.options.cpus_given) {
+		fs_cpus_and(&set, &fs_proc.options.cpus);
+		if (fs_cpus_count(&set) < fs_cpus_count(&fs_proc.options.cpus))
+			fs_log(FS_LOG_WARN, "this process may run on %u of the %u CPUs in FASTSOCK_CPUS only",
+			       fs_cpus_count(&set), fs_cpus_count(&fs_proc.options.cpus));
+	}
+	for (unsigned cpu = fs_cpus_next(&set, 0); cpu < FS_CPUS_MAX && fs_proc.ncores < FS_CORES_MAX;
+	     cpu = fs_cpus_next(&set, cpu + 1))
+		fs_proc.cpu[fs_proc.ncores++] = (uint16_t)cpu;
+}
+
+void fs_process_start(void)
+{
+	fs_proc.pid = fs_sys_getpid();
+	if (fs_sys_fcntl(2, F_GETFD, 0) < 0) {
+		fs_log_mute(true);
+		fs_fd_set_tag(2, FS_TAG_STDERR, 0);
+	}
+	fs_options_read(&fs_proc.options, getenv, complain);
+	fs_log_threshold = fs_proc.options.log;
+	if (!fs_proc.options.on)
+		return;
+	choose_cpus();
+	/* On one CPU there is nothing to fan out to. */
+	fs_proc.on = fs_proc.ncores >= 2;
+	fs_log(FS_LOG_DEBUG, "%s, %u CPUs", fs_proc.on ? "on" : "off", fs_proc.ncores);
+}
+
+void fs_process_before_fork(void)
+{
+	fs_enter(&fs_self.fork_mask);
+}
+
+void fs_process_after_fork_parent(void)
+{
+	fs_leave(&fs_self.fork_mask);
+}
+
+void fs_process_after_fork_child(void)
+{
+	sigset_t mask = fs_self.fork_mask;
+
+	fs_proc.pid = fs_sys_getpid();
+	/* What the parent's thread served, its child does not; nor is it bound to a CPU for that. */
+	fs_worker_unbind();
+	for (unsigned g = 0; g < FS_GROUPS_MAX; g++) {
+		fs_fd_close_hidden(fs_self.inner[g]);
+		if (fs_groups[g].held)
+			fs_group_hold(g);
+	}
+	memset(&fs_self, 0, sizeof(fs_self));
+	fs_self.views = atomic_load_explicit(&fs_proc.views, memory_order_relaxed);
+	fs_leave(&mask);
+}
+
+void fs_process_exit(void)
+{
+	sigset_t old;
+
+	if (!fs_proc.region || fs_foreign_process())
+		return;
+	fs_enter(&old);
+	fs_worker_process_exit();
+	fs_leave(&old);
+}

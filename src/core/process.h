@@ -1,0 +1,73 @@
+/*
+ * What this process holds: its options, its view of the shared region, its
+ * lock, and each thread's view of the groups that it serves. The bottom of the
+ * core: group, worker, epoll and accept build on it.
+ *
+ * Locks, in the order in which they are taken:
+ *   1. the process lock (fs_enter / fs_leave), with all signals blocked so that
+ *      a signal handler never finds it held by its own thread;
+ *   2. the tree lock (fs_tree_lock), across the processes of the tree.
+ * No hot path takes either.
+ */
+#ifndef FS_PROCESS_H
+#define FS_PROCESS_H
+
+#include <signal.h>
+
+#include "fdtab.h"
+#include "options.h"
+#include "region.h"
+
+struct fs_process {
+	struct fs_options options;
+	bool on; /* the library handles listeners in this process */
+	/* The process whose state this is. In a vfork child, getpid() differs: it must change nothing. */
+	int pid;
+	int memfd; /* of the region; 0 without one */
+	char *region; /* mapped shared; NULL without one */
+	/* Own copies of what the region's head says: the region can be written by anybody in the tree. */
+	uint32_t ncores;
+	uint16_t cpu[FS_CORES_MAX];
+	/* Grows when descriptors in the threads' views may have been closed: each thread drops its view before it uses it again. */
+	_Atomic uint32_t views;
+};
+
+extern struct fs_process fs_proc;
+
+/* A thread's own view, so that the hot paths need no lock and no search. */
+struct fs_thread {
+	int slot;       /* worker slot + 1; 0 when this thread is no worker */
+	unsigned core;  /* core of the worker whose view this is */
+	int shared;     /* instance + 1, while the view is that of an epoll instance that another worker owns */
+	uint32_t views; /* fs_proc.views for which `local` and `inner` hold */
+	uint32_t plain_epoch;  /* region epoch for which `plain` holds */
+	uint32_t alone_epoch;  /* ... for which `alone` holds */
+	unsigned accepts;     /* accepted connections, for sampling and for looking at the global listener */
+	bool pinned;          /* we bound this thread to its core's CPU */
+	uint64_t plain[FS_GROUPS_MAX / 64]; /* groups of which it accepts as without us */
+	uint64_t alone[FS_GROUPS_MAX / 64]; /* groups for which it polls or blocks as without us */
+	int local[FS_GROUPS_MAX]; /* the local listener to accept from; 0 when it serves none */
+	int inner[FS_GROUPS_MAX]; /* epoll instance for a thread that polls or blocks in accept(); 0 without */
+	struct fs_cpus affinity;  /* as it was before we bound it */
+	sigset_t fork_mask;       /* between the hooks around fork() */
+};
+
+extern __thread struct fs_thread fs_self __attribute__((tls_model("initial-exec")));
+
+/* Reads the options and starts handling. Called once, before main(). */
+void fs_process_start(void);
+/* Hooks for pthread_atfork(). */
+void fs_process_before_fork(void);
+void fs_process_after_fork_parent(void);
+void fs_process_after_fork_child(void);
+/* Process exit: what this process serves is handed to the others. */
+void fs_process_exit(void);
+
+/* Takes the process lock with signals blocked; *old keeps the mask for fs_leave(). */
+void fs_enter(sigset_t *old);
+void fs_leave(const sigset_t *old);
+
+/* In a vfork child, or in a child that was cloned past the fork hooks. One system call: for slow paths. */
+bool fs_foreign_process(void);
+
+#endif

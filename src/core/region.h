@@ -1,0 +1,130 @@
+/*
+ * The shared region: one memfd per process tree, made by the first process of
+ * the tree that makes a listener group and inherited by what it forks. It
+ * holds who serves what, and the counters. This header is its layout, which
+ * `fastsock stat` reads from outside.
+ *
+ * Trust: every process of the tree can write all of it, and a worker may be
+ * compromised while its master is root. So there are no pointers in it, and
+ * whatever is read from it is checked before it is used as an index or a
+ * length. File descriptors are never taken from it.
+ *
+ * Writers: a core record is written by the workers of that core alone; all
+ * else changes only under the tree lock (region_lock.h), which the kernel releases when its
+ * holder dies.
+ */
+#ifndef FS_REGION_H
+#define FS_REGION_H
+
+#include <stdatomic.h>
+
+#include "common.h"
+
+#define FS_REGION_MAGIC UINT32_C(0x6b635366) /* "fSck" */
+#define FS_REGION_VERSION 1
+/* The memfd's name: /proc/PID/fd shows "/memfd:fastsock (deleted)". */
+#define FS_REGION_NAME "fastsock"
+
+/* Fixed at creation, but for `epoch`. */
+struct fs_region_head {
+	uint32_t magic;
+	uint32_t version;
+	uint64_t size;    /* of the whole region in bytes */
+	uint32_t ncores;  /* cores in use: 1 .. FS_CORES_MAX */
+	uint32_t creator; /* pid of the process that made it */
+	/* Grows whenever a worker comes, goes or parks: waits compare it with what they saw last. */
+	_Alignas(FS_CACHELINE) _Atomic uint32_t epoch;
+	_Alignas(FS_CACHELINE) uint16_t cpu[FS_CORES_MAX]; /* CPU number of each core */
+};
+
+enum fs_worker_state {
+	FS_WORKER_FREE = 0,
+	FS_WORKER_LIVE = 1, /* the process in `pid` holds the lock on this slot's byte (region_lock.h) */
+};
+
+/* A thread that takes connections. */
+struct fs_worker_rec {
+	_Alignas(FS_CACHELINE) _Atomic uint32_t state; /* enum fs_worker_state */
+	_Atomic uint32_t pid;
+	_Atomic uint32_t tid;
+	_Atomic uint32_t core; /* index of its core, or FS_NO_CORE */
+	/* One bit a group: the worker waits for the group's connections / it serves its core's local listener. */
+	_Atomic uint64_t announced[FS_GROUPS_MAX / 64];
+	_Atomic uint64_t serving[FS_GROUPS_MAX / 64];
+};
+
+enum fs_group_state {
+	FS_GROUP_FREE = 0,
+	FS_GROUP_PASSIVE = 1,   /* one worker or none: the global listener alone */
+	FS_GROUP_ACTIVE = 2,    /* steered to local listeners */
+	FS_GROUP_ABANDONED = 3, /* cannot be handled: works as without us from here on */
+};
+
+enum fs_group_mode {
+	FS_GROUP_OWN = 0,     /* member 0 is the global listener, the others are the local listeners that we made */
+	FS_GROUP_ADOPTED = 1, /* all members are the application's own SO_REUSEPORT sockets */
+};
+
+/* A socket of the group, at its index in the kernel's reuseport group: the order of listen(). */
+struct fs_member_rec {
+	_Atomic uint64_t cookie; /* SO_COOKIE */
+	_Atomic uint32_t core;   /* own group: core of a local listener, FS_NO_CORE for the global listener.
+				    adopted group: core of the worker that serves it, FS_NO_CORE without one */
+	_Atomic uint32_t worker; /* adopted group: worker slot + 1 of who serves it; 0 without */
+};
+
+struct fs_group_rec {
+	_Alignas(FS_CACHELINE) _Atomic uint32_t state; /* enum fs_group_state */
+	_Atomic uint32_t mode;                         /* enum fs_group_mode */
+	_Atomic uint32_t nmembers;                     /* members in use, in the order of listen() */
+	_Atomic uint32_t parked;                       /* cores whose worker does not wait for this group at the moment */
+	_Atomic uint32_t backlog;
+	uint32_t family;     /* AF_INET or AF_INET6 */
+	uint8_t address[16]; /* in network order; IPv4 in the first four bytes */
+	uint32_t port;       /* in host order */
+	uint32_t v6only;
+	uint32_t scope;      /* IPv6 scope id */
+	uint32_t reuseport;  /* the application itself set SO_REUSEPORT */
+	struct fs_member_rec member[FS_MEMBERS_MAX];
+};
+
+/* What one core did for one group. Written by that core's workers with relaxed atomic adds: with one worker a core, the line never leaves its CPU. */
+struct fs_core_rec {
+	_Alignas(FS_CACHELINE) _Atomic uint64_t accepted_local;
+	_Atomic uint64_t accepted_global;
+	_Atomic uint64_t rx_sampled; /* connections whose RX CPU was looked at */
+	_Atomic uint64_t rx_local;   /* ... and was the CPU that accepted them */
+	_Atomic uint64_t accepted_parked; /* taken from a parked core's local listener */
+	_Atomic uint32_t parked;     /* 1: its worker does not wait for this group, others serve its local listener */
+	_Atomic uint32_t member;     /* index of its local listener in the group, 0 while that does not listen */
+};
+
+/* Offsets, all multiples of a cacheline. */
+static inline uint64_t fs_region_workers_at(void)
+{
+	return (sizeof(struct fs_region_head) + FS_CACHELINE - 1) / FS_CACHELINE * FS_CACHELINE;
+}
+
+static inline uint64_t fs_region_groups_at(void)
+{
+	return fs_region_workers_at() + FS_WORKERS_MAX * (uint64_t)sizeof(struct fs_worker_rec);
+}
+
+static inline uint64_t fs_region_core_at(uint32_t ncores, uint32_t group, uint32_t core)
+{
+	return fs_region_groups_at() + FS_GROUPS_MAX * (uint64_t)sizeof(struct fs_group_rec) +
+	       ((uint64_t)group * ncores + core) * sizeof(struct fs_core_rec);
+}
+
+static inline uint64_t fs_region_size(uint32_t ncores)
+{
+	return fs_region_core_at(ncores, FS_GROUPS_MAX, 0);
+}
+
+/*
+ * Whether a head that was copied out of a region of `actual` bytes makes sense:
+ * magic, version, sizes. NULL if so, else what is wrong with it in a few words.
+ */
+const char *fs_region_check(const struct fs_region_head *head, uint64_t actual);
+
+#endif

@@ -1,0 +1,150 @@
+#define _GNU_SOURCE
+#include "siblings.h"
+
+#include <errno.h>
+#include <netinet/in.h>
+#include <string.h>
+
+#include "log.h"
+#include "sockopt.h"
+#include "sys/sys.h"
+
+static int hide(int fd, int *slot)
+{
+	if (fd < 0)
+		return fd;
+	fd = fs_fd_hide(fd);
+	if (fd < 0)
+		return fd;
+	*slot = fd;
+	return 0;
+}
+
+/* One local listener: same options, same address, non-blocking whatever the application's is. */
+static int sibling(int fd, const struct fs_group_rec *rec, int *out, const char **why)
+{
+	union {
+		struct sockaddr sa;
+		struct sockaddr_in6 in6;
+	} addr;
+	socklen_t len = sizeof(addr);
+	int one = 1, level = 0, name = 0;
+	int rc, s;
+
+	s = fs_sys_socket((int)rec->family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, IPPROTO_TCP);
+	if (s < 0) {
+		*why = "no socket for a local listener";
+		return s;
+	}
+	rc = fs_sockopt_copy(fd, s, &level, &name);
+	if (rc < 0) {
+		*why = "a socket option cannot be given to a local listener";
+		fs_log(FS_LOG_INFO, "option %d of level %d: %s", name, level, fs_errname(-rc));
+		goto fail;
+	}
+	*why = "a local listener cannot share its address";
+	rc = fs_sys_setsockopt(s, SOL_SOCKET, SO_REUSEPORT, &one, sizeof(one));
+	if (rc < 0)
+		goto fail;
+	rc = fs_sys_getsockname(fd, &addr, &len);
+	if (rc < 0)
+		goto fail;
+	rc = fs_sys_bind(s, &addr, len);
+	if (rc < 0)
+		goto fail;
+	*why = "no descriptor for a local listener";
+	return hide(s, out);
+fail:
+	fs_sys_close(s);
+	return rc;
+}
+
+int fs_siblings_make(struct fs_group *p, int fd, const struct fs_group_rec *rec, const char **why)
+{
+	int one = 1;
+	int rc;
+
+	*why = "SO_REUSEPORT is refused";
+	rc = fs_sys_setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &one, sizeof(one));
+	if (rc < 0)
+		return rc;
+	*why = "no descriptor for it";
+	rc = fs_sys_fcntl(fd, F_DUPFD_CLOEXEC, 0);
+	rc = hide(rc, &p->global);
+	if (rc == 0)
+		rc = hide(fs_sys_epoll_create(EPOLL_CLOEXEC), &p->parkset);
+	for (unsigned c = 0; rc == 0 && c < fs_proc.ncores; c++)
+		rc = sibling(fd, rec, &p->local[c], why);
+	if (rc < 0)
+		fs_siblings_undo(p, fd, rec);
+	return rc;
+}
+
+void fs_siblings_undo(struct fs_group *p, int fd, const struct fs_group_rec *rec)
+{
+	int zero = 0;
+
+	fs_siblings_close(p);
+	if (!rec->reuseport)
+		fs_sys_setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &zero, sizeof(zero));
+}
+
+void fs_siblings_close(struct fs_group *p)
+{
+	for (unsigned c = 0; c < FS_CORES_MAX; c++) {
+		fs_fd_close_hidden(p->local[c]);
+		p->local[c] = 0;
+	}
+	fs_fd_close_hidden(p->parkset);
+	fs_fd_close_hidden(p->global);
+	p->parkset = 0;
+	p->global = 0;
+}
+
+/* Where this process keeps the number of a hidden descriptor that belongs to a group or is the region's; NULL for others. */
+static int *holder(int fd)
+{
+	if (fd == fs_proc.memfd)
+		return &fs_proc.memfd;
+	for (unsigned g = 0; g < FS_GROUPS_MAX; g++) {
+		struct fs_group *p = &fs_groups[g];
+
+		if (!p->held)
+			continue;
+		if (p->global == fd)
+			return &p->global;
+		if (p->parkset == fd)
+			return &p->parkset;
+		for (unsigned c = 0; c < fs_proc.ncores; c++)
+			if (p->local[c] == fd)
+				return &p->local[c];
+	}
+	return NULL;
+}
+
+int fs_siblings_move(int fd)
+{
+	int *where = holder(fd);
+	int moved;
+
+	if (!where)
+		return -EBUSY;
+	moved = fs_sys_fcntl(fd, F_DUPFD_CLOEXEC, (unsigned long)fd + 1);
+	if (moved < 0)
+		return -EBUSY;
+	fs_fd_set_tag(moved, FS_TAG_INTERNAL, 0);
+	fs_fd_set_tag(fd, FS_TAG_NONE, 0);
+	*where = moved;
+	/* Threads that know the old number look again. */
+	atomic_fetch_add_explicit(&fs_proc.views, 1, memory_order_release);
+	return 0;
+}
+
+void fs_siblings_lost(int fd)
+{
+	int *where = holder(fd);
+
+	if (where && where != &fs_proc.memfd)
+		*where = 0;
+	atomic_fetch_add_explicit(&fs_proc.views, 1, memory_order_release);
+}

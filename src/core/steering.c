@@ -1,0 +1,122 @@
+#define _GNU_SOURCE
+#include "steering.h"
+
+#include <errno.h>
+#include <sys/socket.h>
+
+#include "log.h"
+#include "steer.h"
+#include "sys/sys.h"
+#include "worker_rec.h"
+
+/* The kernel's own limit for one program (BPF_MAXINSNS). */
+#define PROGRAM_MAX 4096
+
+/* Large, rarely used, guarded by the process lock: pages that a process without an active group never touches. */
+static struct fs_topology topology;
+static struct fs_steer_table table;
+static struct sock_filter program[PROGRAM_MAX];
+static struct fs_steer_target targets[FS_WORKERS_MAX];
+static bool topology_known;
+
+/* Any socket of the group that this process holds; the program belongs to the group, not to the socket. */
+static int any_socket(unsigned group)
+{
+	if (fs_groups[group].global)
+		return fs_groups[group].global;
+	for (unsigned i = 0; i < FS_TAG_INDEX_MAX; i++)
+		if (fs_listeners[i].refs && fs_listeners[i].group == group)
+			return fs_listeners[i].fd;
+	return -1;
+}
+
+static int attach(unsigned group, const struct sock_filter *prog, unsigned len)
+{
+	struct sock_fprog f = { .len = (unsigned short)len, .filter = (struct sock_filter *)prog };
+
+	return fs_sys_setsockopt(any_socket(group), SOL_SOCKET, SO_ATTACH_REUSEPORT_CBPF, &f, sizeof(f));
+}
+
+/* Who takes connections on which CPU. `homeless` tells whether some worker waits without a core, on the global listener. */
+static unsigned collect(unsigned group, bool *homeless)
+{
+	uint32_t members = fs_group_members(group);
+	unsigned n = 0;
+
+	*homeless = false;
+	if (!fs_group_own(group)) {
+		for (unsigned m = 0; m < members; m++) {
+			struct fs_member_rec *rec = &fs_group_rec(group)->member[m];
+			uint32_t core = atomic_load_explicit(&rec->core, memory_order_relaxed);
+
+			if (atomic_load_explicit(&rec->worker, memory_order_relaxed) && core < fs_proc.ncores)
+				targets[n++] = (struct fs_steer_target){ fs_proc.cpu[core], (uint16_t)m };
+		}
+		return n;
+	}
+	for (unsigned c = 0; c < fs_proc.ncores; c++) {
+		uint32_t m = atomic_load_explicit(&fs_core_rec(group, c)->member, memory_order_relaxed);
+
+		if (m && m < members && fs_workers_serving(group, c))
+			targets[n++] = (struct fs_steer_target){ fs_proc.cpu[c], (uint16_t)m };
+		/* A worker that does not serve its local listener yet sits on the global one: its CPU's connections go there. */
+		else if (fs_worker_announced(group, c))
+			targets[n++] = (struct fs_steer_target){ fs_proc.cpu[c], 0 };
+	}
+	*homeless = fs_worker_announced(group, FS_NO_CORE);
+	return n;
+}
+
+int fs_steering_apply(unsigned group)
+{
+	bool homeless;
+	unsigned n = collect(group, &homeless);
+	/* For CPUs that no worker is near: the global listener, as long as somebody waits on it alone. */
+	uint16_t otherwise = homeless || n == 0 ? 0 : targets[0].listener;
+	struct fs_cpus known = { 0 };
+	int rc;
+
+	if (n == 0 && !fs_group_own(group)) {
+		fs_steering_detach(group);
+		return 0;
+	}
+	if (!topology_known) {
+		for (unsigned c = 0; c < fs_proc.ncores; c++)
+			fs_cpus_add(&known, fs_proc.cpu[c]);
+		fs_topology_read(&topology, &known);
+		topology_known = true;
+	}
+	if (fs_proc.options.steer == FS_STEER_HASH)
+		rc = fs_steer_plan_hash(&table, targets, n, 0);
+	else
+		rc = fs_steer_plan(&table, &topology, targets, n, otherwise, homeless);
+	if (rc == 0)
+		rc = fs_steer_compile(&table, program, PROGRAM_MAX);
+	if (rc > 0)
+		rc = attach(group, program, (unsigned)rc);
+	fs_log(FS_LOG_DEBUG, "group %u: steered to %u listeners, program %s", group, n, rc < 0 ? fs_errname(-rc) : "attached");
+	return rc;
+}
+
+void fs_steering_detach(unsigned group)
+{
+	/* An index beyond every group: the kernel falls back to its hash. */
+	static const struct sock_filter miss = BPF_STMT(BPF_RET | BPF_K, 0xffff);
+	int none = 0;
+
+	if (fs_sys_setsockopt(any_socket(group), SOL_SOCKET, SO_DETACH_REUSEPORT_BPF, &none, sizeof(none)) == -ENOPROTOOPT)
+		attach(group, &miss, 1);
+}
+
+void fs_steering_abandon(unsigned group, const char *why, int err)
+{
+	struct fs_group_rec *rec = fs_group_rec(group);
+
+	if (fs_group_state(group) == FS_GROUP_ABANDONED)
+		return;
+	atomic_store_explicit(&rec->state, FS_GROUP_ABANDONED, memory_order_relaxed);
+	fs_steering_detach(group);
+	fs_epoch_advance();
+	fs_log(FS_LOG_WARN, "the listener on port %u works as without fastsock: %s%s%s%s", rec->port, why,
+	       err ? " (" : "", err ? fs_errname(err) : "", err ? ")" : "");
+}

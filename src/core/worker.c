@@ -1,0 +1,348 @@
+#define _GNU_SOURCE
+#include "worker.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "binding.h"
+#include "log.h"
+#include "libc.h"
+#include "sockopt.h"
+#include "steering.h"
+#include "strangers.h"
+#include "sys/sys.h"
+#include "worker_rec.h"
+
+/* ---- slots ---- */
+
+/* The worker waits for the group no longer: its core's queue is for the others, and steering passes it by. Tree lock held. */
+static void rec_leave(unsigned slot, unsigned group)
+{
+	struct fs_worker_rec *w = fs_worker_rec(slot);
+	bool served = fs_rec_has(w->serving, group);
+	uint32_t core = atomic_load_explicit(&w->core, memory_order_relaxed);
+
+	fs_rec_clear(w->announced, group);
+	fs_rec_clear(w->serving, group);
+	if (fs_group_own(group)) {
+		if (served && core < fs_proc.ncores && !fs_workers_serving(group, core))
+			fs_worker_park(group, core);
+	} else {
+		for (unsigned m = 0; m < fs_group_members(group); m++) {
+			struct fs_member_rec *rec = &fs_group_rec(group)->member[m];
+
+			if (atomic_load_explicit(&rec->worker, memory_order_relaxed) != slot + 1)
+				continue;
+			atomic_store_explicit(&rec->worker, 0, memory_order_relaxed);
+			atomic_store_explicit(&rec->core, FS_NO_CORE, memory_order_relaxed);
+		}
+	}
+	if (fs_group_state(group) == FS_GROUP_ACTIVE)
+		fs_steering_apply(group);
+	fs_epoch_advance();
+}
+
+/* Workers that died: their cores' queues are for the others from now on. Tree lock held. */
+static void reap(void)
+{
+	for (unsigned s = 0; s < FS_WORKERS_MAX; s++) {
+		if (fs_worker_rec_live(s) && !fs_worker_alive(s)) {
+			for (unsigned g = 0; g < FS_GROUPS_MAX; g++)
+				if (fs_groups[g].held && fs_rec_has(fs_worker_rec(s)->announced, g))
+					rec_leave(s, g);
+			fs_worker_rec_free(s);
+		}
+	}
+}
+
+/* A slot for the calling thread. Tree lock held. */
+static int claim_slot(void)
+{
+	for (unsigned s = 0; s < FS_WORKERS_MAX; s++) {
+		struct fs_worker_rec *w = fs_worker_rec(s);
+		int rc;
+
+		if (fs_worker_rec_live(s))
+			continue;
+		rc = fs_worker_lock(s);
+		if (rc < 0)
+			return rc;
+		fs_worker_rec_free(s);
+		atomic_store_explicit(&w->pid, (uint32_t)fs_proc.pid, memory_order_relaxed);
+		atomic_store_explicit(&w->tid, (uint32_t)fs_sys_gettid(), memory_order_relaxed);
+		fs_self.core = fs_binding_choose();
+		atomic_store_explicit(&w->core, fs_self.core, memory_order_relaxed);
+		atomic_store_explicit(&w->state, FS_WORKER_LIVE, memory_order_relaxed);
+		fs_self.slot = (int)s + 1;
+		if (fs_libc.watch_thread)
+			fs_libc.watch_thread();
+		return 0;
+	}
+	return -ENOSPC;
+}
+
+/* Tree lock held. */
+static void release_slot(void)
+{
+	unsigned s = (unsigned)fs_self.slot - 1;
+
+	fs_worker_rec_free(s);
+	fs_worker_unlock(s);
+	fs_self.slot = 0;
+	fs_binding_end();
+}
+
+/* ---- joining ---- */
+
+/* The group leaves the stock state: from here on, connections are steered. Tree lock held. */
+static bool activate(unsigned group)
+{
+	int rc = fs_strangers(fs_group_rec(group), fs_group_members(group));
+
+	if (rc != 0) {
+		fs_steering_abandon(group,
+				 rc < 0 ? "the kernel does not tell who else listens on its address" :
+					  "a socket of another program shares its address by SO_REUSEPORT",
+				 rc < 0 ? -rc : 0);
+		return false;
+	}
+	/* Before the first local listener takes a SYN: once it listens, it is in the kernel's group. */
+	rc = fs_steering_apply(group);
+	if (rc < 0) {
+		fs_steering_abandon(group, "the kernel refuses the steering program", -rc);
+		return false;
+	}
+	atomic_store_explicit(&fs_group_rec(group)->state, FS_GROUP_ACTIVE, memory_order_relaxed);
+	return true;
+}
+
+/* The core's local listener starts to listen, and gets the next index of the kernel's group. Tree lock held. */
+static int open_local(unsigned group, unsigned core)
+{
+	struct fs_group_rec *rec = fs_group_rec(group);
+	struct fs_core_rec *cr = fs_core_rec(group, core);
+	struct epoll_event silent = { .events = 0 };
+	int fd = fs_groups[group].local[core];
+	unsigned n = fs_group_members(group);
+	int rc;
+
+	if (atomic_load_explicit(&cr->member, memory_order_relaxed))
+		return 0;
+	if (fd <= 0 || n >= FS_MEMBERS_MAX)
+		return -ENOSPC;
+	rc = fs_sys_listen(fd, (int)atomic_load_explicit(&rec->backlog, memory_order_relaxed));
+	if (rc < 0)
+		return rc;
+	atomic_store_explicit(&rec->member[n].cookie, fs_sockopt_cookie(fd), memory_order_relaxed);
+	atomic_store_explicit(&rec->member[n].core, core, memory_order_relaxed);
+	atomic_store_explicit(&rec->nmembers, n + 1, memory_order_relaxed);
+	atomic_store_explicit(&cr->member, n, memory_order_relaxed);
+	/* In the parked set for good, silent until it is parked: changing an entry is cheap, adding one to a nested instance is not. */
+	rc = fs_sys_epoll_ctl(fs_groups[group].parkset, EPOLL_CTL_ADD, fd, &silent);
+	return rc == -EEXIST ? 0 : rc;
+}
+
+static bool serve_own(unsigned group)
+{
+	struct fs_worker_rec *w = fs_worker_rec((unsigned)fs_self.slot - 1);
+	unsigned core = fs_self.core;
+	int rc;
+
+	if (core >= fs_proc.ncores)
+		return false;
+	rc = open_local(group, core);
+	if (rc < 0) {
+		fs_steering_abandon(group, "a local listener cannot listen", -rc);
+		return false;
+	}
+	fs_rec_set(w->serving, group);
+	rc = fs_steering_apply(group);
+	if (rc < 0) {
+		fs_rec_clear(w->serving, group);
+		fs_steering_abandon(group, "the kernel refuses the steering program", -rc);
+		return false;
+	}
+	fs_worker_unpark(group, core);
+	fs_self.local[group] = fs_groups[group].local[core];
+	return true;
+}
+
+static bool serve_adopted(unsigned group)
+{
+	fs_rec_set(fs_worker_rec((unsigned)fs_self.slot - 1)->serving, group);
+	if (fs_steering_apply(group) < 0)
+		fs_steering_abandon(group, "the kernel refuses the steering program", 0);
+	return fs_group_state(group) == FS_GROUP_ACTIVE;
+}
+
+static bool join_locked(unsigned group, unsigned member)
+{
+	struct fs_worker_rec *w;
+	bool own = fs_group_own(group);
+	bool serves;
+
+	reap();
+	if (!fs_self.slot && claim_slot() < 0)
+		return false;
+	w = fs_worker_rec((unsigned)fs_self.slot - 1);
+	if (!own && member < FS_MEMBERS_MAX) {
+		struct fs_member_rec *m = &fs_group_rec(group)->member[member];
+
+		atomic_store_explicit(&m->core, fs_self.core, memory_order_relaxed);
+		atomic_store_explicit(&m->worker, (uint32_t)fs_self.slot, memory_order_relaxed);
+	}
+	if (!fs_rec_has(w->announced, group)) {
+		fs_rec_set(w->announced, group);
+		fs_epoch_advance();
+	}
+	if (fs_group_state(group) == FS_GROUP_PASSIVE && (fs_workers_of(group) < 2 || !activate(group)))
+		return false;
+	serves = fs_group_state(group) == FS_GROUP_ACTIVE && (own ? serve_own(group) : serve_adopted(group));
+	if (serves) {
+		fs_binding_begin();
+		fs_epoch_advance();
+	}
+	return serves;
+}
+
+bool fs_worker_join(unsigned group, unsigned member)
+{
+	bool serves;
+
+	if (fs_proc.options.steer == FS_STEER_OFF || fs_group_state(group) == FS_GROUP_ABANDONED)
+		return false;
+	if (fs_self.slot && fs_rec_has(fs_worker_rec((unsigned)fs_self.slot - 1)->serving, group) &&
+	    (fs_self.local[group] || !fs_group_own(group)))
+		return true;
+	if (fs_tree_lock() < 0)
+		return false;
+	serves = join_locked(group, member);
+	fs_tree_unlock();
+	return serves;
+}
+
+/* ---- leaving ---- */
+
+bool fs_worker_is_ours(unsigned slot)
+{
+	return fs_worker_rec_live(slot) &&
+	       atomic_load_explicit(&fs_worker_rec(slot)->pid, memory_order_relaxed) == (uint32_t)fs_proc.pid;
+}
+
+/* Tree lock held. */
+static void leave_locked(unsigned slot, unsigned group)
+{
+	bool self = (int)slot + 1 == fs_self.slot;
+
+	if (fs_rec_has(fs_worker_rec(slot)->announced, group))
+		rec_leave(slot, group);
+	if (!self)
+		return;
+	fs_self.local[group] = 0;
+	if (fs_rec_empty(fs_worker_rec(slot)->announced))
+		release_slot();
+}
+
+void fs_worker_leave(unsigned slot, unsigned group)
+{
+	if (fs_tree_lock() < 0)
+		return;
+	leave_locked(slot, group);
+	fs_tree_unlock();
+}
+
+/* For each worker of this process that waits for the group, and in an adopted group for that member. */
+static void leave_all(unsigned group, int member)
+{
+	if (fs_tree_lock() < 0)
+		return;
+	for (unsigned s = 0; s < FS_WORKERS_MAX; s++) {
+		if (!fs_worker_is_ours(s) || !fs_rec_has(fs_worker_rec(s)->announced, group))
+			continue;
+		if (member < 0 || (member < FS_MEMBERS_MAX &&
+				   atomic_load_explicit(&fs_group_rec(group)->member[member].worker,
+							memory_order_relaxed) == s + 1))
+			leave_locked(s, group);
+	}
+	fs_tree_unlock();
+}
+
+void fs_worker_leave_process(unsigned group)
+{
+	leave_all(group, -1);
+	/* Other threads keep the numbers of descriptors that are about to go. */
+	atomic_fetch_add_explicit(&fs_proc.views, 1, memory_order_release);
+}
+
+void fs_worker_leave_member(unsigned group, unsigned member)
+{
+	leave_all(group, (int)member);
+}
+
+void fs_worker_refresh(void)
+{
+	/* Pairs with the release in fs_worker_leave_process(): what it closed is not used after this. */
+	uint32_t views = atomic_load_explicit(&fs_proc.views, memory_order_acquire);
+
+	if (fs_self.views == views)
+		return;
+	fs_self.views = views;
+	memset(fs_self.local, 0, sizeof(fs_self.local));
+	fs_self.plain_epoch = 0;
+	fs_self.shared = 0;
+}
+
+void fs_worker_thread_exit(void)
+{
+	sigset_t old;
+
+	if (!fs_proc.region || fs_foreign_process())
+		return;
+	fs_enter(&old);
+	for (unsigned g = 0; g < FS_GROUPS_MAX; g++) {
+		fs_fd_close_hidden(fs_self.inner[g]);
+		fs_self.inner[g] = 0;
+	}
+	if (fs_self.slot && fs_tree_lock() == 0) {
+		for (unsigned g = 0; g < FS_GROUPS_MAX; g++)
+			if (fs_rec_has(fs_worker_rec((unsigned)fs_self.slot - 1)->announced, g))
+				rec_leave((unsigned)fs_self.slot - 1, g);
+		release_slot();
+		fs_tree_unlock();
+	}
+	fs_leave(&old);
+}
+
+void fs_worker_process_exit(void)
+{
+	for (unsigned g = 0; g < FS_GROUPS_MAX; g++)
+		if (fs_groups[g].held)
+			leave_all(g, -1);
+}
+
+/* ---- parking ---- */
+
+static void set_parked(unsigned group, unsigned core, bool parked)
+{
+	struct fs_core_rec *cr;
+	struct epoll_event ev = { .events = parked ? EPOLLIN : 0 };
+
+	if (core >= fs_proc.ncores)
+		return;
+	cr = fs_core_rec(group, core);
+	if (atomic_exchange_explicit(&cr->parked, parked, memory_order_relaxed) == parked)
+		return;
+	atomic_fetch_add_explicit(&fs_group_rec(group)->parked, parked ? 1 : (uint32_t)-1, memory_order_relaxed);
+	if (fs_sys_epoll_ctl(fs_groups[group].parkset, EPOLL_CTL_MOD, fs_groups[group].local[core], &ev) == -ENOENT)
+		fs_sys_epoll_ctl(fs_groups[group].parkset, EPOLL_CTL_ADD, fs_groups[group].local[core], &ev);
+}
+
+void fs_worker_park(unsigned group, unsigned core)
+{
+	set_parked(group, core, true);
+}
+
+void fs_worker_unpark(unsigned group, unsigned core)
+{
+	set_parked(group, core, false);
+}

@@ -1,0 +1,48 @@
+# The library. libfastsock_core is what the preload, the command and the tests share.
+libfastsock_core_la_SOURCES = \
+	src/sys/sys.c src/sys/sys.h \
+	src/core/accept.c src/core/accept.h \
+	src/core/binding.c src/core/binding.h \
+	src/core/common.h \
+	src/core/cpus.c src/core/cpus.h \
+	src/core/descriptor.c src/core/descriptor.h \
+	src/core/epoll.c src/core/epoll.h \
+	src/core/fdtab.c src/core/fdtab.h \
+	src/core/group.c src/core/group.h \
+	src/core/inner.c src/core/inner.h \
+	src/core/libc.h \
+	src/core/listen.c src/core/listen.h \
+	src/core/log.c src/core/log.h \
+	src/core/netdiag.c src/core/netdiag.h \
+	src/core/options.c src/core/options.def src/core/options.h \
+	src/core/process.c src/core/process.h \
+	src/core/region.c src/core/region.h src/core/region_lock.h \
+	src/core/siblings.c src/core/siblings.h \
+	src/core/sockopt.c src/core/sockopt.h \
+	src/core/steer.h src/core/steer_compile.c src/core/steer_plan.c \
+	src/core/steering.c src/core/steering.h \
+	src/core/strangers.c src/core/strangers.h \
+	src/core/topology.c src/core/topology.h \
+	src/core/waiter.c src/core/waiter.h \
+	src/core/worker.c src/core/worker.h \
+	src/core/worker_rec.c src/core/worker_rec.h
+
+libfastsock_la_SOURCES = \
+	src/core/api.c \
+	src/preload/hooks.def \
+	src/preload/real.c src/preload/real.h \
+	src/preload/descriptors.c \
+	src/preload/processes.c \
+	src/preload/sockets.c \
+	src/preload/start.c \
+	src/preload/waiting.c
+libfastsock_la_LIBADD = libfastsock_core.la
+libfastsock_la_LDFLAGS = -version-info 0:0:0 -Wl,--version-script=libfastsock.map -Wl,-z,defs -Wl,-z,now
+libfastsock_la_DEPENDENCIES = libfastsock_core.la libfastsock.map
+
+# The symbols that the library exports: the hooks, from their table, and the API.
+libfastsock.map: src/preload/hooks.def
+	$(AM_V_GEN){ echo '{ global:'; \
+	$(SED) -n 's/^FS_HOOK[A-Z_]*([^,]*, \([A-Za-z0-9_]*\), .*/	\1;/p' $(top_srcdir)/src/preload/hooks.def; \
+	echo '	fastsock_*;'; echo 'local: *; };'; } >$@.tmp && mv $@.tmp $@
+CLEANFILES += libfastsock.map

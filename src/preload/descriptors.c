@@ -1,0 +1,161 @@
+/* Hooks on descriptors as such. Each forwards at once unless the descriptor has a tag. */
+#define _GNU_SOURCE
+#include "real.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdarg.h>
+#include <sys/ioctl.h>
+
+#include "core/descriptor.h"
+#include "core/log.h"
+#include "core/process.h"
+
+/* What is defined from here on is what the version script exports, but for the static functions. */
+#pragma GCC visibility push(default)
+
+static int fail(int err)
+{
+	errno = err;
+	return -1;
+}
+
+int close(int fd)
+{
+	int rc;
+
+	if (FS_UNLIKELY(fs_fd_tag(fd))) {
+		rc = fs_descriptor_close(fd);
+		if (rc < 0)
+			return fail(-rc);
+	}
+	rc = FS_REAL(close)(fd);
+	if (FS_UNLIKELY(fd == STDERR_FILENO) && rc == 0)
+		fs_descriptor_stderr(false);
+	return rc;
+}
+
+int close_range(unsigned int first, unsigned int last, int flags)
+{
+	int rc;
+
+	if (!fs_proc.region && first > STDERR_FILENO)
+		return FS_REAL(close_range)(first, last, flags);
+	rc = fs_descriptor_close_range(first, last, (unsigned)flags);
+	return rc < 0 ? fail(-rc) : rc;
+}
+
+void closefrom(int first)
+{
+	if (!fs_proc.region && first > STDERR_FILENO)
+		FS_REAL(closefrom)(first);
+	else if (fs_descriptor_close_range(first < 0 ? 0 : (unsigned)first, UINT_MAX, 0) < 0)
+		FS_REAL(closefrom)(first); /* no close_range() in this kernel, so nothing was closed: libc knows other ways */
+}
+
+/* What became of a successful dup: the copy is what the original is. */
+static int duplicated(int fd, int copy)
+{
+	if (copy < 0)
+		return copy;
+	fs_descriptor_new(copy);
+	if (FS_UNLIKELY(fs_fd_tag(fd)))
+		fs_descriptor_dup(fd, copy);
+	return copy;
+}
+
+int dup(int fd)
+{
+	if (FS_UNLIKELY(fs_tag_kind(fs_fd_tag(fd)) == FS_TAG_INTERNAL))
+		return fail(EBADF);
+	return duplicated(fd, FS_REAL(dup)(fd));
+}
+
+/* dup2() and dup3() to a descriptor with a tag. 0 when the real call may go ahead. */
+static int make_room(int fd, int target)
+{
+	int rc;
+
+	if (fs_tag_kind(fs_fd_tag(fd)) == FS_TAG_INTERNAL)
+		return fail(EBADF);
+	if (FS_LIKELY(!fs_fd_tag(target)) || fd == target)
+		return 0;
+	/* Only a call that will succeed closes its target. */
+	if (FS_REAL(fcntl)(fd, F_GETFD) < 0)
+		return -1;
+	rc = fs_descriptor_replace(target);
+	return rc < 0 ? fail(-rc) : 0;
+}
+
+int dup2(int fd, int target)
+{
+	int rc;
+
+	if (make_room(fd, target) < 0)
+		return -1;
+	rc = FS_REAL(dup2)(fd, target);
+	if (rc >= 0 && target == STDERR_FILENO)
+		fs_descriptor_stderr(true);
+	return fd == target ? rc : duplicated(fd, rc);
+}
+
+int dup3(int fd, int target, int flags)
+{
+	int rc;
+
+	if (fd == target || (flags & ~O_CLOEXEC))
+		return FS_REAL(dup3)(fd, target, flags);
+	if (make_room(fd, target) < 0)
+		return -1;
+	rc = FS_REAL(dup3)(fd, target, flags);
+	if (rc >= 0 && target == STDERR_FILENO)
+		fs_descriptor_stderr(true);
+	return duplicated(fd, rc);
+}
+
+/* All of fcntl()'s commands take one argument of the size of a pointer, or none, which then is not looked at. */
+static int control(int (*real)(int, int, ...), int fd, int cmd, void *arg)
+{
+	if (FS_UNLIKELY(fs_tag_kind(fs_fd_tag(fd)) == FS_TAG_INTERNAL))
+		return fail(EBADF);
+	if (cmd != F_DUPFD && cmd != F_DUPFD_CLOEXEC)
+		return real(fd, cmd, arg);
+	return duplicated(fd, real(fd, cmd, arg));
+}
+
+int fcntl(int fd, int cmd, ...)
+{
+	va_list ap;
+	void *arg;
+
+	va_start(ap, cmd);
+	arg = va_arg(ap, void *);
+	va_end(ap);
+	return control(FS_REAL(fcntl), fd, cmd, arg);
+}
+
+int fcntl64(int fd, int cmd, ...)
+{
+	va_list ap;
+	void *arg;
+
+	va_start(ap, cmd);
+	arg = va_arg(ap, void *);
+	va_end(ap);
+	return control(FS_REAL(fcntl64), fd, cmd, arg);
+}
+
+int ioctl(int fd, unsigned long request, ...)
+{
+	va_list ap;
+	void *arg;
+
+	va_start(ap, request);
+	arg = va_arg(ap, void *);
+	va_end(ap);
+	/* FIONBIO on a listener needs no more than to reach it: whether it blocks is always asked of the kernel. */
+	if (FS_UNLIKELY(fs_tag_kind(fs_fd_tag(fd)) == FS_TAG_INTERNAL))
+		return fail(EBADF);
+	return FS_REAL(ioctl)(fd, request, arg);
+}

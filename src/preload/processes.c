@@ -1,0 +1,158 @@
+/*
+ * Hooks on what makes processes and threads. A worker that we bound to a CPU
+ * must not hand that on: children and threads get the affinity that the
+ * application would have had. In a vfork child the affinity is the child's own
+ * already, and nothing else is changed.
+ */
+#define _GNU_SOURCE
+#include "real.h"
+
+#include <alloca.h>
+#include <stdarg.h>
+
+#include "core/process.h"
+#include "core/worker.h"
+
+/* What is defined from here on is what the version script exports, but for the static functions. */
+#pragma GCC visibility push(default)
+
+/* Runs a call with the thread's own affinity, and binds it again if it returns. */
+#define UNBOUND(type, call)                         \
+	({                                          \
+		type rc_;                           \
+                                                    \
+		if (FS_UNLIKELY(fs_self.pinned))    \
+			fs_worker_unbind();         \
+		rc_ = (call);                       \
+		if (FS_UNLIKELY(fs_self.pinned))    \
+			fs_worker_rebind();         \
+		rc_;                                \
+	})
+
+/* Like fork(), but past the handlers of pthread_atfork(). The child may be made with our lock held elsewhere: it then stays out of everything, as every process does whose pid is not the recorded one. */
+pid_t _Fork(void)
+{
+	pid_t pid = FS_REAL(_Fork)();
+
+	if (pid == 0 && FS_UNLIKELY(fs_self.pinned))
+		fs_worker_unbind();
+	return pid;
+}
+
+int execve(const char *path, char *const argv[], char *const envp[])
+{
+	return UNBOUND(int, FS_REAL(execve)(path, argv, envp));
+}
+
+int execv(const char *path, char *const argv[])
+{
+	return UNBOUND(int, FS_REAL(execv)(path, argv));
+}
+
+int execvp(const char *file, char *const argv[])
+{
+	return UNBOUND(int, FS_REAL(execvp)(file, argv));
+}
+
+int execvpe(const char *file, char *const argv[], char *const envp[])
+{
+	return UNBOUND(int, FS_REAL(execvpe)(file, argv, envp));
+}
+
+int fexecve(int fd, char *const argv[], char *const envp[])
+{
+	return UNBOUND(int, FS_REAL(fexecve)(fd, argv, envp));
+}
+
+int execveat(int dir, const char *path, char *const argv[], char *const envp[], int flags)
+{
+	return UNBOUND(int, FS_REAL(execveat)(dir, path, argv, envp, flags));
+}
+
+/* The variadic ones, as the vector ones: their arguments are counted, then laid out on the stack. */
+#define COUNT_ARGS(last, n)                          \
+	do {                                         \
+		va_list ap_;                         \
+                                                     \
+		va_start(ap_, last);                 \
+		for (n = 1; va_arg(ap_, char *); n++) \
+			;                            \
+		va_end(ap_);                         \
+	} while (0)
+
+#define COLLECT_ARGS(ap, first, argv, n)             \
+	do {                                         \
+		(argv)[0] = (char *)(first);         \
+		for (size_t i_ = 1; i_ <= (n); i_++) \
+			(argv)[i_] = va_arg(ap, char *); \
+	} while (0)
+
+int execl(const char *path, const char *arg, ...)
+{
+	va_list ap;
+	char **argv;
+	size_t n;
+
+	COUNT_ARGS(arg, n);
+	argv = alloca((n + 1) * sizeof(*argv));
+	va_start(ap, arg);
+	COLLECT_ARGS(ap, arg, argv, n);
+	va_end(ap);
+	return UNBOUND(int, FS_REAL(execv)(path, argv));
+}
+
+int execlp(const char *file, const char *arg, ...)
+{
+	va_list ap;
+	char **argv;
+	size_t n;
+
+	COUNT_ARGS(arg, n);
+	argv = alloca((n + 1) * sizeof(*argv));
+	va_start(ap, arg);
+	COLLECT_ARGS(ap, arg, argv, n);
+	va_end(ap);
+	return UNBOUND(int, FS_REAL(execvp)(file, argv));
+}
+
+int execle(const char *path, const char *arg, ...)
+{
+	va_list ap;
+	char **argv, **envp;
+	size_t n;
+
+	COUNT_ARGS(arg, n);
+	argv = alloca((n + 1) * sizeof(*argv));
+	va_start(ap, arg);
+	COLLECT_ARGS(ap, arg, argv, n);
+	envp = va_arg(ap, char **);
+	va_end(ap);
+	return UNBOUND(int, FS_REAL(execve)(path, argv, envp));
+}
+
+int posix_spawn(pid_t *pid, const char *path, const posix_spawn_file_actions_t *actions, const posix_spawnattr_t *attr,
+		char *const argv[], char *const envp[])
+{
+	return UNBOUND(int, FS_REAL(posix_spawn)(pid, path, actions, attr, argv, envp));
+}
+
+int posix_spawnp(pid_t *pid, const char *file, const posix_spawn_file_actions_t *actions, const posix_spawnattr_t *attr,
+		 char *const argv[], char *const envp[])
+{
+	return UNBOUND(int, FS_REAL(posix_spawnp)(pid, file, actions, attr, argv, envp));
+}
+
+int system(const char *command)
+{
+	return UNBOUND(int, FS_REAL(system)(command));
+}
+
+FILE *popen(const char *command, const char *mode)
+{
+	return UNBOUND(FILE *, FS_REAL(popen)(command, mode));
+}
+
+int pthread_create(pthread_t *thread, const pthread_attr_t *attr, void *(*start)(void *), void *arg)
+{
+	return UNBOUND(int, FS_REAL(pthread_create)(thread, attr, start, arg));
+}

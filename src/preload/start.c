@@ -1,0 +1,38 @@
+/* Start-up order of the library in a process: the real functions, the core, fork handlers, thread ends. */
+#define _GNU_SOURCE
+#include "core/libc.h"
+#include "core/process.h"
+#include "core/worker.h"
+#include "real.h"
+
+static pthread_key_t thread_end;
+
+static void on_thread_end(void *unused)
+{
+	(void)unused;
+	fs_worker_thread_exit();
+}
+
+/* Called by the core when a thread becomes a worker: from then on its end is of interest. */
+static void watch_thread(void)
+{
+	pthread_setspecific(thread_end, &thread_end);
+}
+
+__attribute__((constructor)) static void start(void)
+{
+	fs_real_start();
+	fs_libc.accept4 = fs_real.accept4;
+	fs_libc.epoll_wait = fs_real.epoll_wait;
+	fs_process_start();
+	if (!fs_proc.on)
+		return;
+	if (pthread_key_create(&thread_end, on_thread_end) == 0)
+		fs_libc.watch_thread = watch_thread;
+	pthread_atfork(fs_process_before_fork, fs_process_after_fork_parent, fs_process_after_fork_child);
+}
+
+__attribute__((destructor)) static void end(void)
+{
+	fs_process_exit();
+}

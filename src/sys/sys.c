@@ -1,0 +1,216 @@
+#define _GNU_SOURCE
+#include "sys.h"
+
+#include <errno.h>
+#include <linux/types.h>
+#include <stdio.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+/* The kernel's signal set is 64 bits on every architecture that we build for; libc's sigset_t is larger. */
+#define KERNEL_SIGSET_BYTES 8
+
+/* syscall() reports through errno, which belongs to the application: put it back, return -errno. */
+static long result(long rc, int saved)
+{
+	if (rc == -1) {
+		rc = -errno;
+		errno = saved;
+	}
+	return rc;
+}
+
+#define SYS(...) ({ int saved_ = errno; result(syscall(__VA_ARGS__), saved_); })
+
+int fs_sys_open(const char *path, int flags)
+{
+	return (int)SYS(SYS_openat, AT_FDCWD, path, flags, 0);
+}
+
+int fs_sys_close(int fd)
+{
+	return (int)SYS(SYS_close, fd);
+}
+
+long fs_sys_read(int fd, void *buf, size_t len)
+{
+	return SYS(SYS_read, fd, buf, len);
+}
+
+long fs_sys_write(int fd, const void *buf, size_t len)
+{
+	return SYS(SYS_write, fd, buf, len);
+}
+
+int fs_sys_fstat(int fd, struct stat *st)
+{
+	int saved = errno;
+
+	/* libc's struct stat is not the kernel's on every architecture, so the wrapper does it; it has no hook. */
+	return (int)result(fstat(fd, st), saved);
+}
+
+int fs_sys_ftruncate(int fd, off_t len)
+{
+	return (int)SYS(SYS_ftruncate, fd, len);
+}
+
+int fs_sys_memfd_create(const char *name, unsigned flags)
+{
+	return (int)SYS(SYS_memfd_create, name, flags);
+}
+
+int fs_sys_fcntl(int fd, int cmd, unsigned long arg)
+{
+	return (int)SYS(SYS_fcntl, fd, cmd, arg);
+}
+
+int fs_sys_socket(int domain, int type, int protocol)
+{
+	return (int)SYS(SYS_socket, domain, type, protocol);
+}
+
+int fs_sys_bind(int fd, const void *addr, socklen_t len)
+{
+	return (int)SYS(SYS_bind, fd, addr, len);
+}
+
+int fs_sys_listen(int fd, int backlog)
+{
+	return (int)SYS(SYS_listen, fd, backlog);
+}
+
+int fs_sys_accept4(int fd, void *addr, socklen_t *len, int flags)
+{
+	return (int)SYS(SYS_accept4, fd, addr, len, flags);
+}
+
+int fs_sys_shutdown(int fd, int how)
+{
+	return (int)SYS(SYS_shutdown, fd, how);
+}
+
+int fs_sys_getsockname(int fd, void *addr, socklen_t *len)
+{
+	return (int)SYS(SYS_getsockname, fd, addr, len);
+}
+
+int fs_sys_getsockopt(int fd, int level, int name, void *val, socklen_t *len)
+{
+	return (int)SYS(SYS_getsockopt, fd, level, name, val, len);
+}
+
+int fs_sys_setsockopt(int fd, int level, int name, const void *val, socklen_t len)
+{
+	return (int)SYS(SYS_setsockopt, fd, level, name, val, len);
+}
+
+long fs_sys_sendto(int fd, const void *buf, size_t len, const void *to, socklen_t tolen)
+{
+	return SYS(SYS_sendto, fd, buf, len, 0, to, tolen);
+}
+
+long fs_sys_recv(int fd, void *buf, size_t len, int flags)
+{
+	return SYS(SYS_recvfrom, fd, buf, len, flags, NULL, NULL);
+}
+
+int fs_sys_epoll_create(int flags)
+{
+	return (int)SYS(SYS_epoll_create1, flags);
+}
+
+int fs_sys_epoll_ctl(int epfd, int op, int fd, struct epoll_event *ev)
+{
+	return (int)SYS(SYS_epoll_ctl, epfd, op, fd, ev);
+}
+
+int fs_sys_map_shared(int fd, uint64_t size, char **out)
+{
+	int saved = errno;
+	void *p = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+
+	if (p == MAP_FAILED)
+		return (int)result(-1, saved);
+	*out = p;
+	return 0;
+}
+
+void fs_sys_nanosleep(const struct timespec *duration)
+{
+	SYS(SYS_nanosleep, duration, NULL);
+}
+
+int fs_sys_getpid(void)
+{
+	return (int)SYS(SYS_getpid);
+}
+
+int fs_sys_gettid(void)
+{
+	return (int)SYS(SYS_gettid);
+}
+
+int fs_sys_tgkill(int pid, int tid, int sig)
+{
+	return (int)SYS(SYS_tgkill, pid, tid, sig);
+}
+
+int fs_sys_getrlimit_nofile(unsigned long *soft)
+{
+	struct rlimit64 lim;
+	int rc = (int)SYS(SYS_prlimit64, 0, RLIMIT_NOFILE, NULL, &lim);
+
+	if (rc == 0)
+		*soft = lim.rlim_cur > 0x7fffffff ? 0x7fffffff : (unsigned long)lim.rlim_cur;
+	return rc;
+}
+
+int fs_sys_getaffinity(int tid, void *mask, size_t len)
+{
+	return (int)SYS(SYS_sched_getaffinity, tid, len, mask);
+}
+
+int fs_sys_setaffinity(int tid, const void *mask, size_t len)
+{
+	return (int)SYS(SYS_sched_setaffinity, tid, len, mask);
+}
+
+int fs_sys_close_range(unsigned first, unsigned last, unsigned flags)
+{
+	return (int)SYS(SYS_close_range, first, last, flags);
+}
+
+void fs_sys_block_signals(sigset_t *old)
+{
+	uint64_t all = ~UINT64_C(0);
+
+	SYS(SYS_rt_sigprocmask, SIG_SETMASK, &all, old, KERNEL_SIGSET_BYTES);
+}
+
+void fs_sys_restore_signals(const sigset_t *old)
+{
+	SYS(SYS_rt_sigprocmask, SIG_SETMASK, old, NULL, KERNEL_SIGSET_BYTES);
+}
+
+long fs_sys_read_file(const char *path, char *buf, size_t len)
+{
+	int fd = fs_sys_open(path, O_RDONLY | O_CLOEXEC);
+	size_t have = 0;
+	long rc;
+
+	if (fd < 0)
+		return fd;
+	do {
+		rc = fs_sys_read(fd, buf + have, len - 1 - have);
+		if (rc > 0)
+			have += (size_t)rc;
+	} while (rc > 0 && have < len - 1);
+	fs_sys_close(fd);
+	if (rc < 0)
+		return rc;
+	buf[have] = '\0';
+	return (long)have;
+}

@@ -1,0 +1,62 @@
+/*
+ * Thin shims over system calls: each returns what the kernel returned, -errno
+ * on failure, and leaves errno alone. They bypass libc's wrappers, so they
+ * never reach the library's own hooks and are safe in signal handlers, vfork
+ * children and before main(). None of them is a cancellation point.
+ */
+#ifndef FS_SYS_H
+#define FS_SYS_H
+
+#include <fcntl.h>
+#include <sched.h>
+#include <signal.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/types.h>
+#include <time.h>
+
+int fs_sys_open(const char *path, int flags);
+int fs_sys_close(int fd);
+long fs_sys_read(int fd, void *buf, size_t len);
+long fs_sys_write(int fd, const void *buf, size_t len);
+int fs_sys_fstat(int fd, struct stat *st);
+int fs_sys_ftruncate(int fd, off_t len);
+int fs_sys_memfd_create(const char *name, unsigned flags);
+int fs_sys_fcntl(int fd, int cmd, unsigned long arg);
+
+int fs_sys_socket(int domain, int type, int protocol);
+int fs_sys_bind(int fd, const void *addr, socklen_t len);
+int fs_sys_listen(int fd, int backlog);
+int fs_sys_accept4(int fd, void *addr, socklen_t *len, int flags);
+int fs_sys_shutdown(int fd, int how);
+int fs_sys_getsockname(int fd, void *addr, socklen_t *len);
+int fs_sys_getsockopt(int fd, int level, int name, void *val, socklen_t *len);
+int fs_sys_setsockopt(int fd, int level, int name, const void *val, socklen_t len);
+long fs_sys_sendto(int fd, const void *buf, size_t len, const void *to, socklen_t tolen);
+long fs_sys_recv(int fd, void *buf, size_t len, int flags);
+
+int fs_sys_epoll_create(int flags);
+int fs_sys_epoll_ctl(int epfd, int op, int fd, struct epoll_event *ev);
+
+/* Maps `size` bytes of fd, shared, readable and writable, and puts the address into *out. */
+int fs_sys_map_shared(int fd, uint64_t size, char **out);
+void fs_sys_nanosleep(const struct timespec *duration);
+
+int fs_sys_getpid(void);
+int fs_sys_gettid(void);
+int fs_sys_tgkill(int pid, int tid, int sig);
+int fs_sys_getrlimit_nofile(unsigned long *soft);
+/* Affinity masks as the kernel has them: `len` bytes of unsigned longs. The getter returns the bytes that it wrote. */
+int fs_sys_getaffinity(int tid, void *mask, size_t len);
+int fs_sys_setaffinity(int tid, const void *mask, size_t len);
+int fs_sys_close_range(unsigned first, unsigned last, unsigned flags);
+void fs_sys_block_signals(sigset_t *old);
+void fs_sys_restore_signals(const sigset_t *old);
+
+/* Whole small file into buf, NUL-terminated; the length, or -errno. */
+long fs_sys_read_file(const char *path, char *buf, size_t len);
+
+#endif

@@ -1,0 +1,32 @@
+/* More workers than CPUs: five processes on two. Promised: every CPU's connections are served by the workers that share it. */
+#define _GNU_SOURCE
+#include "harness.h"
+
+static void serve(int lfd, unsigned worker)
+{
+	struct epoll_event ev = { .events = EPOLLIN | EPOLLEXCLUSIVE };
+	int ep = H_OK(epoll_create1(0));
+
+	H_OK(epoll_ctl(ep, EPOLL_CTL_ADD, lfd, &ev));
+	for (;;) {
+		int conn;
+
+		if (epoll_wait(ep, &ev, 1, -1) != 1)
+			continue;
+		conn = accept(lfd, NULL, NULL);
+		if (conn >= 0)
+			h_answer(conn, worker);
+		else
+			H_CHECK(errno == EAGAIN);
+	}
+}
+
+static void run(void)
+{
+	int lfd = h_listener(SOCK_NONBLOCK);
+
+	h_prefork(5, lfd, serve);
+	h_shape(lfd);
+}
+
+const struct h_story h_story = { .expect = H_LOCAL, .run = run };

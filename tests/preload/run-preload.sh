@@ -1,0 +1,126 @@
+#!/bin/sh
+# Runs a story (see harness.h) without and with the library and compares what can be seen of it.
+#
+# usage: run-preload.sh PROGRAM
+# FASTSOCK_LIB names the library. LINKED=1: PROGRAM is linked with it, and PROGRAM without its suffix ".linked" is the plain one.
+set -u
+
+program=$1
+lib=${FASTSOCK_LIB:?FASTSOCK_LIB must name libfastsock.so}
+patience=${FS_TEST_TIMEOUT:-180}
+
+if [ ! -e "$lib" ]; then
+	echo "FAILED: no library at $lib"
+	exit 99
+fi
+
+# Of the caller's settings none may reach the story.
+for variable in $(env | sed -n 's/^\(FASTSOCK_[A-Z_]*\|FASTSOCK\|LD_PRELOAD\)=.*/\1/p'); do
+	case $variable in
+	FASTSOCK_LIB | FASTSOCK_CMD) ;;
+	*) unset "$variable" ;;
+	esac
+done
+
+dir=$(mktemp -d "${TMPDIR:-/tmp}/fs-preload.XXXXXX") || exit 99
+child=
+cleanup() {
+	[ -n "$child" ] && kill "$child" 2>/dev/null && wait "$child" 2>/dev/null
+	rm -rf "$dir"
+}
+trap cleanup EXIT
+trap 'exit 130' INT
+trap 'exit 143' TERM HUP
+
+plain=$program
+preload=$lib
+case $program in
+*.linked*) plain=${program%.linked*}${program##*.linked} preload= ;;
+esac
+
+"$plain" --expect >"$dir/expect" || exit $?
+"$plain" --log >"$dir/log" || exit $?
+"$plain" --env >"$dir/env"
+case $? in
+0) ;;
+77) cat "$dir/env"; exit 77 ;;
+*) exit 99 ;;
+esac
+
+# A sanitizer's runtime wants to be first.
+runtime=$(ldd "$lib" 2>/dev/null | awk '$1 ~ /^lib(a|t)san/ && $3 ~ /^\// { print $3; exit }')
+if [ -n "$runtime" ]; then
+	ASAN_OPTIONS="${ASAN_OPTIONS:+$ASAN_OPTIONS:}detect_leaks=0"
+	export ASAN_OPTIONS
+fi
+
+# run NAME PROGRAM PRELOADED...
+run() {
+	name=$1
+	what=$2
+	shift 2
+	list=
+	for module; do
+		[ -n "$module" ] && list=${list:+$list:}$module
+	done
+	(
+		while IFS= read -r line || [ -n "$line" ]; do
+			# shellcheck disable=SC2163 # the line is NAME=value
+			[ -n "$line" ] && export "$line"
+		done <"$dir/env"
+		: "${FASTSOCK_LOG=warn}"
+		export FASTSOCK_LOG
+		cd "$dir" || exit 99
+		exec timeout -k 5 "$patience" env FS_TEST_REPORT="$dir/$name.report" ${list:+"LD_PRELOAD=$list"} "$what"
+	) >"$dir/$name.out" 2>"$dir/$name.err" </dev/null &
+	child=$!
+	wait "$child"
+	status=$?
+	child=
+	touch "$dir/$name.report"
+	echo "$status" >"$dir/$name.status"
+}
+
+show() {
+	for f in stock.out stock.err with.out with.err with.report; do
+		[ -s "$dir/$f" ] || continue
+		echo "--- $f"
+		head -c 8000 "$dir/$f"
+	done
+}
+
+fail() {
+	echo "FAILED: $*"
+	show
+	exit 1
+}
+
+case $program in
+/*) ;;
+*) program=$PWD/$program plain=$PWD/$plain ;;
+esac
+
+run stock "$plain" "$runtime"
+[ "$(cat "$dir/stock.status")" = 77 ] && { cat "$dir/stock.out"; exit 77; }
+[ "$(cat "$dir/stock.status")" = 0 ] || fail "without the library: exit status $(cat "$dir/stock.status"), the test itself is wrong here"
+[ -s "$dir/stock.err" ] && fail "without the library: output on standard error"
+[ -s "$dir/stock.report" ] && fail "without the library: something answered in its name"
+
+run with "$program" "$runtime" "$preload"
+[ "$(cat "$dir/with.status")" = 0 ] || fail "with the library: exit status $(cat "$dir/with.status")"
+cmp -s "$dir/stock.out" "$dir/with.out" || {
+	diff -u "$dir/stock.out" "$dir/with.out"
+	fail "the program behaves differently with the library"
+}
+cmp -s "$dir/expect" "$dir/with.report" || {
+	diff -u "$dir/expect" "$dir/with.report"
+	fail "the library did not do what is expected of it"
+}
+if [ -s "$dir/log" ]; then
+	[ "$(wc -l <"$dir/with.err")" = 1 ] || fail "with the library: one line expected on standard error"
+	grep -Eq -f "$dir/log" "$dir/with.err" || fail "with the library: the line on standard error does not match: $(cat "$dir/log")"
+elif [ -s "$dir/with.err" ]; then
+	fail "with the library: output on standard error"
+fi
+cat "$dir/with.out" "$dir/with.report"
+exit 0

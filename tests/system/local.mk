@@ -1,0 +1,25 @@
+# Tests with real servers. `make check` must give them
+#	AM_TESTS_ENVIRONMENT = FASTSOCK_LIB=$(abs_top_builddir)/.libs/libfastsock.so; export FASTSOCK_LIB; \
+#		FASTSOCK_CMD=$(abs_top_builddir)/fastsock; export FASTSOCK_CMD;
+
+SYSTEM_TESTS = \
+	tests/system/haproxy_by_thread.test \
+	tests/system/haproxy_nbthread.test \
+	tests/system/lighttpd.test \
+	tests/system/memcached.test \
+	tests/system/nginx_accept_mutex.test \
+	tests/system/nginx_reload.test \
+	tests/system/nginx_reuseport.test \
+	tests/system/nginx_stock.test \
+	tests/system/nginx_workers.test \
+	tests/system/redis.test
+
+check_PROGRAMS += tests/lib/pinned_client
+tests_lib_pinned_client_SOURCES = tests/lib/pinned_client.c
+
+TESTS += $(SYSTEM_TESTS)
+EXTRA_DIST += $(SYSTEM_TESTS) \
+	tests/system/haproxy.sh \
+	tests/system/lib.sh \
+	tests/system/nginx.sh \
+	tests/system/untouched.sh

@@ -1,0 +1,44 @@
+# Unit tests. They run on the Check library where configure found it, and on
+# the small runner of tests/lib/unit.h elsewhere (cross builds).
+
+UNIT_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/src -I$(top_srcdir)/tests
+UNIT_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+UNIT_LDADD = libfastsock_core.la $(CHECK_LIBS)
+
+# Without system calls worth the name: these run under user-mode emulation too.
+UNIT_PURE = \
+	tests/unit/test_cpus \
+	tests/unit/test_steer \
+	tests/unit/test_topology
+
+UNIT_KERNEL = \
+	tests/unit/test_netdiag \
+	tests/unit/test_steer_kernel
+
+check_PROGRAMS += $(UNIT_PURE) $(UNIT_KERNEL)
+TESTS += $(UNIT_PURE) $(UNIT_KERNEL)
+
+tests_unit_test_cpus_SOURCES = tests/unit/test_cpus.c tests/lib/unit.h
+tests_unit_test_cpus_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_test_cpus_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_test_cpus_LDADD = $(UNIT_LDADD)
+
+tests_unit_test_steer_SOURCES = tests/unit/test_steer.c tests/lib/bpf_interp.c tests/lib/bpf_interp.h tests/lib/unit.h
+tests_unit_test_steer_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_test_steer_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_test_steer_LDADD = $(UNIT_LDADD)
+
+tests_unit_test_topology_SOURCES = tests/unit/test_topology.c tests/lib/unit.h
+tests_unit_test_topology_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_test_topology_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_test_topology_LDADD = $(UNIT_LDADD)
+
+tests_unit_test_netdiag_SOURCES = tests/unit/test_netdiag.c tests/lib/unit.h
+tests_unit_test_netdiag_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_test_netdiag_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_test_netdiag_LDADD = $(UNIT_LDADD)
+
+tests_unit_test_steer_kernel_SOURCES = tests/unit/test_steer_kernel.c tests/lib/unit.h
+tests_unit_test_steer_kernel_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_test_steer_kernel_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_test_steer_kernel_LDADD = $(UNIT_LDADD)

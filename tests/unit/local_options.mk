@@ -1,0 +1,14 @@
+# Units of the configuration and of messages; local.mk says what UNIT_PURE and the others are.
+UNIT_PURE += \
+	tests/unit/test_log \
+	tests/unit/test_options
+
+tests_unit_test_log_SOURCES = tests/unit/test_log.c tests/lib/unit.h
+tests_unit_test_log_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_test_log_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_test_log_LDADD = $(UNIT_LDADD)
+
+tests_unit_test_options_SOURCES = tests/unit/test_options.c tests/lib/unit.h
+tests_unit_test_options_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_test_options_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_test_options_LDADD = $(UNIT_LDADD)
