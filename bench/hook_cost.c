@@ -8,6 +8,7 @@
  * nothing about the hook.
  */
 #define _GNU_SOURCE
+#include <dlfcn.h>
 #include <fcntl.h>
 #include <getopt.h>
 #include <netinet/in.h>
@@ -78,6 +79,24 @@ static int make_listener(int ep)
 	return fd;
 }
 
+/* With the library loaded there must be something to measure: its hooks in front of libc, and the listener in its tables. */
+static void check_library(int listener)
+{
+	static const char *const names[] = { "close", "epoll_ctl", "fcntl" };
+	size_t (*cores)(int);
+	Dl_info library, hook;
+
+	*(void **)&cores = dlsym(RTLD_DEFAULT, "fastsock_cores");
+	if (!cores)
+		return;
+	if (cores(listener) == 0)
+		bench_die("the library is loaded, but does not handle the listener");
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+		if (!dladdr(*(void **)&cores, &library) || !dladdr(dlsym(RTLD_DEFAULT, names[i]), &hook) ||
+		    library.dli_fbase != hook.dli_fbase)
+			bench_die("the library is loaded, but its %s is not the one that is called", names[i]);
+}
+
 int main(int argc, char **argv)
 {
 	static const struct option options[] = {
@@ -95,10 +114,12 @@ int main(int argc, char **argv)
 			return 2;
 		batches = bench_number("batches", optarg, 1, 1000000);
 	}
-	if (bench_cpus(&cpu, 1) == 1)
-		bench_pin(cpu);
 	ep = epoll_create1(EPOLL_CLOEXEC);
 	listener = make_listener(ep);
+	check_library(listener);
+	/* Only now: a program that may run on one CPU alone has no listener group. */
+	if (bench_cpus(&cpu, 1) == 1)
+		bench_pin(cpu);
 	fd = socket(AF_INET, SOCK_STREAM, 0);
 	if (ep < 0 || fd < 0 || epoll_ctl(ep, EPOLL_CTL_ADD, fd, &ev) != 0)
 		bench_die("socket: %s", strerror(errno));

@@ -4,7 +4,7 @@
 # one of its modes on a free port of the loopback interface, loads it, reads
 # what it cost, and ends it. Sourced; needs bash and awk.
 #
-# The caller sets LIBRARY (libfastsock.so, for the modes that use it) and
+# The caller may set BENCH_NAME (who complains), sets LIBRARY (libfastsock.so, for the modes that use it) and
 # WORKERS, calls bench_begin once, and may rely on everything being stopped
 # and removed when it exits, on Ctrl-C too.
 
@@ -24,7 +24,7 @@ bench_say()
 
 bench_die()
 {
-	bench_say "${0##*/}: $*"
+	bench_say "${BENCH_NAME:-${0##*/}}: $*"
 	exit 1
 }
 

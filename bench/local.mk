@@ -30,7 +30,4 @@ bench-programs: $(bench_programs)
 bench: all bench-programs
 	$(top_srcdir)/bench/run --build $(abs_top_builddir) $(BENCHFLAGS)
 
-clean-local-bench:
-	rm -rf bench/results
-
-.PHONY: bench bench-programs clean-local-bench
+.PHONY: bench bench-programs

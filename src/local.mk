@@ -34,7 +34,7 @@ libfastsock_la_SOURCES = \
 	src/preload/descriptors.c \
 	src/preload/processes.c \
 	src/preload/sockets.c \
-	src/preload/start.c \
+	src/preload/start.c src/preload/start.h \
 	src/preload/waiting.c
 libfastsock_la_LIBADD = libfastsock_core.la
 libfastsock_la_LDFLAGS = -version-info 0:0:0 -Wl,--version-script=libfastsock.map -Wl,-z,defs -Wl,-z,now

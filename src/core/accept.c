@@ -43,7 +43,8 @@ static int take_local(unsigned group, int fd, struct sockaddr *addr, socklen_t *
 
 	if (rc >= 0)
 		COUNT(group, accepted_local);
-	return rc == -EINVAL ? -EAGAIN : rc;
+	/* A stopped one has nothing; bad flags are the application's to hear of. */
+	return rc == -EINVAL && !fs_sockopt_int(fd, SOL_SOCKET, SO_ACCEPTCONN, 1) ? -EAGAIN : rc;
 }
 
 /*
@@ -89,7 +90,7 @@ static int take_parked(unsigned group, struct sockaddr *addr, socklen_t *len, in
 		rc = fs_sys_accept4(fd, addr, len, flags);
 		if (rc >= 0)
 			COUNT(group, accepted_parked);
-		if (rc != -EAGAIN && rc != -EINVAL)
+		if (rc != -EAGAIN)
 			return rc;
 	}
 	return -EAGAIN;

@@ -9,6 +9,7 @@
 
 #include "group.h"
 #include "libc.h"
+#include "sockopt.h"
 
 /* Every so many accepts a worker looks at its connection's RX CPU, and at the global listener although its own had one. Powers of two. */
 #define FS_SAMPLE_EVERY 64
@@ -39,8 +40,8 @@ static inline int fs_accept(struct fs_listener *l, int fd, struct sockaddr *addr
 			fs_accept_sample(g, rc);
 		return rc;
 	}
-	/* EAGAIN: it is empty. EINVAL: it was stopped. The rest (EMFILE, ECONNABORTED ...) is for the application. */
-	if (errno != EAGAIN && errno != EINVAL)
+	/* It is empty, or it was stopped. The rest (EMFILE, ECONNABORTED, EINVAL for bad flags ...) is for the application. */
+	if (errno != EAGAIN && (errno != EINVAL || fs_sockopt_int(local, SOL_SOCKET, SO_ACCEPTCONN, 1)))
 		return rc;
 	errno = saved;
 	return fs_accept_else(l, fd, addr, len, flags, false);

@@ -59,28 +59,22 @@ void fs_binding_begin(void)
 		fs_self.pinned = true;
 }
 
-void fs_binding_end(void)
+bool fs_worker_unbind(void)
 {
 	struct fs_cpus now;
 
-	if (!fs_self.pinned)
-		return;
-	fs_self.pinned = false;
 	/* An application that set another affinity since meant it. */
-	if (fs_cpus_allowed(0, &now) == 0 && only(&now, fs_proc.cpu[fs_self.core]))
-		fs_sys_setaffinity(0, fs_self.affinity.bits, sizeof(fs_self.affinity.bits));
-}
-
-void fs_worker_unbind(void)
-{
-	struct fs_cpus now;
-
-	if (fs_self.pinned && fs_cpus_allowed(0, &now) == 0 && only(&now, fs_proc.cpu[fs_self.core]))
-		fs_sys_setaffinity(0, fs_self.affinity.bits, sizeof(fs_self.affinity.bits));
+	return fs_self.pinned && fs_cpus_allowed(0, &now) == 0 && only(&now, fs_proc.cpu[fs_self.core]) &&
+	       fs_sys_setaffinity(0, fs_self.affinity.bits, sizeof(fs_self.affinity.bits)) >= 0;
 }
 
 void fs_worker_rebind(void)
 {
-	if (fs_self.pinned)
-		bind_to(fs_proc.cpu[fs_self.core]);
+	bind_to(fs_proc.cpu[fs_self.core]);
+}
+
+void fs_binding_end(void)
+{
+	fs_worker_unbind();
+	fs_self.pinned = false;
 }

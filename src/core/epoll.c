@@ -5,6 +5,7 @@
 
 #include "binding.h"
 #include "inner.h"
+#include "log.h"
 #include "sys/sys.h"
 #include "worker.h"
 
@@ -30,6 +31,7 @@ struct reg {
 	bool used;
 	bool lapsed; /* removed by the application, not by us yet */
 	bool parked; /* ... and its thread waited since: silent, its core is parked */
+	bool armed;  /* added or changed since the last wait: a one-shot one that has not fired */
 	bool orphan; /* its descriptor was closed, while another one keeps the registration alive */
 	int fd;
 	int inner;   /* 0: plain */
@@ -84,7 +86,7 @@ static void reg_make(struct fs_instance *in, int fd, const struct epoll_event *e
 
 		if (r->used)
 			continue;
-		*r = (struct reg){ .used = true, .fd = fd, .listener = (uint16_t)fs_tag_index(fs_fd_tag(fd)), .ev = *ev,
+		*r = (struct reg){ .used = true, .armed = true, .fd = fd, .listener = (uint16_t)fs_tag_index(fs_fd_tag(fd)), .ev = *ev,
 				   .next = in->first };
 		in->first = i + 1;
 		fs_groups[listener_of(r)->group].regs++;
@@ -128,16 +130,18 @@ static int modify_inner(int epfd, const struct reg *r)
 	return fs_sys_epoll_ctl(epfd, EPOLL_CTL_MOD, r->inner, &ev);
 }
 
-/* From the application's registration to an inner instance. On failure the former stays. */
+/* From the application's registration to an inner instance. On failure the former stays, and the worker leaves the local listener to others. */
 static void convert(int epfd, struct reg *r)
 {
+	unsigned group = listener_of(r)->group;
 	struct epoll_event ev = outer_event(r);
-	int inner = fs_inner_make(listener_of(r)->group, fs_self.core, false);
+	int inner = fs_inner_make(group, fs_self.core, false);
+	int rc = inner < 0 ? inner : fs_sys_epoll_ctl(epfd, EPOLL_CTL_ADD, inner, &ev);
 
-	if (inner < 0)
-		return;
-	if (fs_sys_epoll_ctl(epfd, EPOLL_CTL_ADD, inner, &ev) < 0) {
+	if (rc < 0) {
 		fs_fd_close_hidden(inner);
+		fs_worker_leave((unsigned)fs_self.slot - 1, group);
+		fs_log(FS_LOG_WARN, "a worker keeps to the global listener: no inner epoll instance (%s)", fs_errname(-rc));
 		return;
 	}
 	fs_sys_epoll_ctl(epfd, EPOLL_CTL_DEL, r->fd, NULL);
@@ -207,9 +211,8 @@ static int mod(int epfd, struct fs_instance *in, int fd, struct epoll_event *ev)
 		rc = fs_sys_epoll_ctl(epfd, EPOLL_CTL_MOD, fd, ev);
 		if (rc == 0) {
 			r->ev = *ev;
-			/* A one-shot registration is armed from here on: now it can move over without being armed twice. */
-			if (mine(in) && fs_self.local[listener_of(r)->group])
-				convert(epfd, r);
+			r->armed = true;
+			atomic_store_explicit(&in->epoch, 0, memory_order_relaxed);
 		}
 		return rc;
 	}
@@ -284,14 +287,17 @@ static void wait_as_owner(int epfd, struct fs_instance *in)
 	for (int i = in->first; i; i = regs[i - 1].next) {
 		struct reg *r = &regs[i - 1];
 		struct fs_listener *l = listener_of(r);
+		bool wait_for_it;
 
 		if (r->lapsed) {
 			silence(epfd, in, r);
 			continue;
 		}
-		if (fs_worker_join(l->group, l->member) && fs_self.local[l->group] && !r->inner &&
-		    !(r->ev.events & EPOLLONESHOT))
+		/* A one-shot registration moves over only while it is armed for certain: otherwise it would be armed twice. */
+		wait_for_it = (r->ev.events & EPOLLONESHOT) && !r->armed && !r->inner;
+		if (fs_worker_join(l->group, l->member, wait_for_it) && fs_self.local[l->group] && !r->inner && !wait_for_it)
 			convert(epfd, r);
+		r->armed = false;
 	}
 	in->slot = fs_self.slot;
 	in->core = fs_self.slot ? fs_self.core : FS_NO_CORE;

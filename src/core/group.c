@@ -41,6 +41,8 @@ int fs_group_alloc(void)
 		if (fs_groups[g].held)
 			continue;
 		if (fs_group_state(g) == FS_GROUP_FREE || !fs_group_held_elsewhere(g)) {
+			/* Readers outside the tree look at nothing else of a free one. */
+			atomic_store_explicit(&fs_group_rec(g)->state, FS_GROUP_FREE, memory_order_relaxed);
 			memset((void *)fs_group_rec(g), 0, sizeof(struct fs_group_rec));
 			for (unsigned c = 0; c < fs_proc.ncores; c++)
 				memset((void *)fs_core_rec(g, c), 0, sizeof(struct fs_core_rec));

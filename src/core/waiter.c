@@ -23,7 +23,7 @@ int fs_waiter_join(unsigned group, unsigned member)
 		return 0;
 	fs_enter(&old);
 	fs_worker_refresh();
-	if (!fs_worker_join(group, member) || !fs_self.local[group]) {
+	if (!fs_worker_join(group, member, false) || !fs_self.local[group]) {
 		fs_fd_close_hidden(fs_self.inner[group]);
 		fs_self.inner[group] = 0;
 		alone_learn(group);

@@ -175,7 +175,7 @@ static bool serve_adopted(unsigned group)
 	return fs_group_state(group) == FS_GROUP_ACTIVE;
 }
 
-static bool join_locked(unsigned group, unsigned member)
+static bool join_locked(unsigned group, unsigned member, bool announce)
 {
 	struct fs_worker_rec *w;
 	bool own = fs_group_own(group);
@@ -195,7 +195,11 @@ static bool join_locked(unsigned group, unsigned member)
 		fs_rec_set(w->announced, group);
 		fs_epoch_advance();
 	}
-	if (fs_group_state(group) == FS_GROUP_PASSIVE && (fs_workers_of(group) < 2 || !activate(group)))
+	if (announce)
+		return false;
+	/* Two at least, and a core for one of them: with FASTSOCK_PIN=app there may be none. */
+	if (fs_group_state(group) == FS_GROUP_PASSIVE &&
+	    (fs_workers_of(group) < 2 || fs_self.core == FS_NO_CORE || !activate(group)))
 		return false;
 	serves = fs_group_state(group) == FS_GROUP_ACTIVE && (own ? serve_own(group) : serve_adopted(group));
 	if (serves) {
@@ -205,7 +209,7 @@ static bool join_locked(unsigned group, unsigned member)
 	return serves;
 }
 
-bool fs_worker_join(unsigned group, unsigned member)
+bool fs_worker_join(unsigned group, unsigned member, bool announce)
 {
 	bool serves;
 
@@ -216,7 +220,7 @@ bool fs_worker_join(unsigned group, unsigned member)
 		return true;
 	if (fs_tree_lock() < 0)
 		return false;
-	serves = join_locked(group, member);
+	serves = join_locked(group, member, announce);
 	fs_tree_unlock();
 	return serves;
 }

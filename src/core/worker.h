@@ -13,9 +13,10 @@
  * The calling thread waits for connections of `group`, in an adopted group on
  * the socket `member`. Returns whether it serves: in an own group its local
  * listener is then in fs_self.local[group]. False: it goes on as without us,
- * because it is alone or because the group cannot be handled. Takes the tree lock.
+ * because it is alone or because the group cannot be handled; with `announce`,
+ * because it could not hear a local listener now. Takes the tree lock.
  */
-bool fs_worker_join(unsigned group, unsigned member);
+bool fs_worker_join(unsigned group, unsigned member, bool announce);
 /* The worker in `slot`, one of this process, waits for it no longer. Takes the tree lock. */
 void fs_worker_leave(unsigned slot, unsigned group);
 /* Whether the worker in `slot` is a thread of this process. */
@@ -39,9 +40,10 @@ void fs_worker_refresh(void);
 
 /*
  * A child or thread about to be made by a worker that we bound shall not
- * inherit that: these give the calling thread its own affinity back, and bind it again. No lock needed.
+ * inherit that: these give the calling thread its own affinity back (false: it
+ * has it, because the application set another one since), and bind it again. No lock needed.
  */
-void fs_worker_unbind(void);
+bool fs_worker_unbind(void);
 void fs_worker_rebind(void);
 
 #endif

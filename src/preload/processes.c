@@ -17,16 +17,14 @@
 #pragma GCC visibility push(default)
 
 /* Runs a call with the thread's own affinity, and binds it again if it returns. */
-#define UNBOUND(type, call)                         \
-	({                                          \
-		type rc_;                           \
-                                                    \
-		if (FS_UNLIKELY(fs_self.pinned))    \
-			fs_worker_unbind();         \
-		rc_ = (call);                       \
-		if (FS_UNLIKELY(fs_self.pinned))    \
-			fs_worker_rebind();         \
-		rc_;                                \
+#define UNBOUND(type, call)                                               \
+	({                                                                \
+		bool unbound_ = FS_UNLIKELY(fs_self.pinned) && fs_worker_unbind(); \
+		type rc_ = (call);                                        \
+                                                                          \
+		if (FS_UNLIKELY(unbound_))                                \
+			fs_worker_rebind();                               \
+		rc_;                                                      \
 	})
 
 /* Like fork(), but past the handlers of pthread_atfork(). The child may be made with our lock held elsewhere: it then stays out of everything, as every process does whose pid is not the recorded one. */

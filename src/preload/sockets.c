@@ -13,6 +13,7 @@
 #include "core/listen.h"
 #include "core/process.h"
 #include "core/sockopt.h"
+#include "start.h"
 
 /* What is defined from here on is what the version script exports, but for the static functions. */
 #pragma GCC visibility push(default)
@@ -51,6 +52,7 @@ int bind(int fd, __CONST_SOCKADDR_ARG addr, socklen_t len)
 
 int listen(int fd, int backlog)
 {
+	fs_start();
 	if (!fs_proc.on || (unsigned)fd >= FS_FD_MAX)
 		return FS_REAL(listen)(fd, backlog);
 	return libc_result(fs_listen(fd, backlog));

@@ -4,6 +4,7 @@
 #include "core/process.h"
 #include "core/worker.h"
 #include "real.h"
+#include "start.h"
 
 static pthread_key_t thread_end;
 
@@ -19,8 +20,15 @@ static void watch_thread(void)
 	pthread_setspecific(thread_end, &thread_end);
 }
 
-__attribute__((constructor)) static void start(void)
+/* The constructor, or the first listen() of another library's constructor that ran before it. */
+__attribute__((constructor)) void fs_start(void)
 {
+	static bool started;
+
+	/* Before libc has an environment (an executable's preinit functions), the options cannot be read. */
+	if (started || !environ)
+		return;
+	started = true;
 	fs_real_start();
 	fs_libc.accept4 = fs_real.accept4;
 	fs_libc.epoll_wait = fs_real.epoll_wait;

@@ -1,3 +1,4 @@
+/* The checker and the interpreter that bpf_interp.h describes. One instruction class after the other, in the order of the manual. */
 #include "bpf_interp.h"
 
 #include <stdbool.h>

@@ -64,6 +64,7 @@ static void serves(int lfd, int ep)
 		H_OK(close(H_OK(accept(lfd, NULL, NULL))));
 		H_OK(close(client));
 	}
+	h_unpin();
 	h_say("serves");
 }
 

@@ -94,6 +94,7 @@ static void serves(int lfd)
 		H_OK(close(conn));
 		H_OK(close(client));
 	}
+	h_unpin();
 	h_say("serves");
 }
 

@@ -5,6 +5,20 @@
 #define _GNU_SOURCE
 #include "harness.h"
 
+#include <dirent.h>
+
+static int descriptors(void)
+{
+	DIR *dir = opendir("/proc/self/fd");
+	int n = 0;
+
+	H_CHECK(dir != NULL);
+	while (readdir(dir))
+		n++;
+	closedir(dir);
+	return n;
+}
+
 /* dup2() onto something else that was a listener makes that one go away. */
 static void replace(void)
 {
@@ -55,6 +69,29 @@ static void duplicate(int lfd)
 	}
 }
 
+/* Waited for under a new number each time, as by a program that duplicates what it watches. */
+static void churn(int lfd)
+{
+	int ep = H_OK(epoll_create1(0)), before = 0, next;
+
+	for (int fd = 100; fd < 400; fd++) {
+		struct epoll_event ev = { .events = EPOLLIN };
+
+		H_OK(dup2(lfd, fd));
+		H_OK(epoll_ctl(ep, EPOLL_CTL_ADD, fd, &ev));
+		H_CHECK(epoll_wait(ep, &ev, 1, 0) == 0);
+		H_OK(epoll_ctl(ep, EPOLL_CTL_DEL, fd, NULL));
+		H_OK(close(fd));
+		if (fd == 110)
+			before = descriptors();
+	}
+	next = descriptors();
+	h_say("descriptors are left behind: %s", next == before ? "no" : "yes");
+	if (next != before)
+		h_report("%d descriptors more", next - before);
+	H_OK(close(ep));
+}
+
 static int kept;
 
 static void serve(int lfd, unsigned worker)
@@ -84,6 +121,7 @@ static void run(void)
 	h_activate(lfd);
 	h_say("== two workers");
 	duplicate(lfd);
+	churn(lfd);
 	h_report(h_active() ? "active" : "inactive");
 	h_end_workers();
 	/* The listener lives on as its duplicate. */

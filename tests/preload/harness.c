@@ -211,6 +211,16 @@ void h_pin(unsigned cpu)
 	H_OK(sched_setaffinity(0, sizeof(set), &set));
 }
 
+void h_unpin(void)
+{
+	cpu_set_t set;
+
+	CPU_ZERO(&set);
+	for (unsigned i = 0; i < H_CPUS; i++)
+		CPU_SET(h_cpu[i], &set);
+	H_OK(sched_setaffinity(0, sizeof(set), &set));
+}
+
 bool h_wait_readable(int fd)
 {
 	struct pollfd p = { .fd = fd, .events = POLLIN };
@@ -525,24 +535,25 @@ void h_shape(int lfd)
 				 (unsigned long long)(h_local_accepts(lfd, h_cpu[i], NULL) - before[i]));
 }
 
+/* The runner passes on what it learned from --cpus, because it may start a story on one of them only. */
 static void choose_cpus(void)
 {
-	cpu_set_t may, two;
+	const char *given = getenv("FS_TEST_CPUS");
+	cpu_set_t may;
 	unsigned n = 0;
 
-	H_OK(sched_getaffinity(0, sizeof(may), &may));
-	CPU_ZERO(&two);
-	for (unsigned cpu = 0; cpu < CPU_SETSIZE && n < H_CPUS; cpu++) {
-		if (CPU_ISSET(cpu, &may)) {
-			CPU_SET(cpu, &two);
-			h_cpu[n++] = cpu;
-		}
+	if (given) {
+		H_CHECK(sscanf(given, "%u,%u", &h_cpu[0], &h_cpu[1]) == H_CPUS);
+		return;
 	}
+	H_OK(sched_getaffinity(0, sizeof(may), &may));
+	for (unsigned cpu = 0; cpu < CPU_SETSIZE && n < H_CPUS; cpu++)
+		if (CPU_ISSET(cpu, &may))
+			h_cpu[n++] = cpu;
 	if (n < H_CPUS) {
 		printf("SKIP: needs two CPUs\n");
 		exit(77);
 	}
-	H_OK(sched_setaffinity(0, sizeof(two), &two));
 }
 
 static void print_env(const char *s)
@@ -573,6 +584,12 @@ int main(int argc, char **argv)
 		print_env(h_story.env);
 		return 0;
 	}
+	if (h_arg && strcmp(h_arg, "--cpus") == 0) {
+		/* For the clients, then for the story. */
+		choose_cpus();
+		printf(h_story.one_cpu ? "%u,%u %u\n" : "%u,%u %u,%u\n", h_cpu[0], h_cpu[1], h_cpu[0], h_cpu[1]);
+		return 0;
+	}
 	signal(SIGPIPE, SIG_IGN);
 	if (h_arg) {
 		/* Executed by a story: the CPUs are chosen and the clients belong to the first one. */
@@ -581,8 +598,6 @@ int main(int argc, char **argv)
 	}
 	choose_cpus();
 	clients_start();
-	if (h_story.one_cpu)
-		h_pin(h_cpu[0]);
 	h_story.run();
 	h_end_workers();
 	clients_end();

@@ -55,7 +55,7 @@ struct h_story {
 	const char *expect;
 	/* Extended regular expression for the one line on standard error in the run with the library; NULL: no output there. */
 	const char *log;
-	/* Run on the first CPU alone. */
+	/* Started on the first CPU alone, by taskset. */
 	bool one_cpu;
 	void (*run)(void);
 };
@@ -106,6 +106,8 @@ uint16_t h_port(int fd);
 /* A connection to the port, from this thread; -1 with errno. */
 int h_connect(uint16_t port);
 void h_pin(unsigned cpu);
+/* Back to both CPUs. */
+void h_unpin(void);
 bool h_wait_readable(int fd);
 /* Until cond() or out of patience. */
 bool h_until(bool (*cond)(void *arg), void *arg);

@@ -40,12 +40,14 @@ esac
 
 "$plain" --expect >"$dir/expect" || exit $?
 "$plain" --log >"$dir/log" || exit $?
-"$plain" --env >"$dir/env"
+command -v taskset >/dev/null || { echo "SKIP: needs taskset"; exit 77; }
+cpus=$("$plain" --cpus)
 case $? in
 0) ;;
-77) cat "$dir/env"; exit 77 ;;
+77) echo "$cpus"; exit 77 ;;
 *) exit 99 ;;
 esac
+"$plain" --env >"$dir/env" || exit $?
 
 # A sanitizer's runtime wants to be first.
 runtime=$(ldd "$lib" 2>/dev/null | awk '$1 ~ /^lib(a|t)san/ && $3 ~ /^\// { print $3; exit }')
@@ -71,7 +73,8 @@ run() {
 		: "${FASTSOCK_LOG=warn}"
 		export FASTSOCK_LOG
 		cd "$dir" || exit 99
-		exec timeout -k 5 "$patience" env FS_TEST_REPORT="$dir/$name.report" ${list:+"LD_PRELOAD=$list"} "$what"
+		exec timeout -k 5 "$patience" taskset -c "${cpus#* }" \
+			env FS_TEST_REPORT="$dir/$name.report" FS_TEST_CPUS="${cpus% *}" ${list:+"LD_PRELOAD=$list"} "$what"
 	) >"$dir/$name.out" 2>"$dir/$name.err" </dev/null &
 	child=$!
 	wait "$child"

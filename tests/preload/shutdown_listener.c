@@ -58,6 +58,24 @@ static void alone(void)
 	H_OK(close(lfd));
 }
 
+/* As one of two workers, without blocking. */
+static void as_a_worker(void)
+{
+	int lfd = h_listener(SOCK_NONBLOCK), n;
+	uint16_t port = h_port(lfd);
+	struct pollfd p = { .fd = lfd, .events = POLLIN };
+
+	h_activate(lfd);
+	h_report(h_active() ? "active" : "inactive");
+	H_TELL(shutdown(lfd, SHUT_RDWR));
+	H_TELL(accept(lfd, NULL, NULL));
+	n = poll(&p, 1, 0);
+	h_say("poll %d, revents %#x", n, p.revents);
+	refused(port);
+	H_OK(close(lfd));
+	h_end_workers();
+}
+
 static void two_workers(void)
 {
 	int lfd = h_listener(0), status;
@@ -90,7 +108,8 @@ static void two_workers(void)
 static void run(void)
 {
 	alone();
+	as_a_worker();
 	two_workers();
 }
 
-const struct h_story h_story = { .expect = "active\n", .run = run };
+const struct h_story h_story = { .expect = "active\nactive\n", .run = run };

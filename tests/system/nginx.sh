@@ -45,7 +45,7 @@ nginx_try() {
 	user=$2
 	mode=$3
 	shift 3
-	start "$name" "$user" "$mode" nginx -e "$dir/$name.log" -c "$conf" "$@"
+	start "$name" "$user" "$mode" nginx -e "$(workdir "$name" "$user")/error.log" -c "$conf" "$@"
 	wait "$pid"
 	status=$?
 	pids=$(echo " $pids " | sed "s/ $pid / /")

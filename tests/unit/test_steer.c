@@ -326,7 +326,7 @@ START_TEST(dealt_in_turn_is_small)
 	make_machine(256, 1, 1);
 	add_target(0);
 	add_target(1);
-	ck_assert_int_le(check_plan(2), 256 + 10);
+	ck_assert_int_le(check_plan(2), 256 + 20);
 }
 END_TEST
 

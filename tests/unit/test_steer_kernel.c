@@ -310,7 +310,7 @@ START_TEST(blind_to_the_cpu)
 }
 END_TEST
 
-/* Nobody serves a listener of his own: all to the global one, and CPUs without a worker there when it is asked for. */
+/* Nobody serves a local listener: all go to the global one. Somebody does: CPUs without a worker still go there when that is asked for. */
 START_TEST(the_global_listener)
 {
 	unsigned first = fs_cpus_next(&cpus, 0);
@@ -322,6 +322,8 @@ START_TEST(the_global_listener)
 	targets[0].cpu = (uint16_t)first;
 	targets[0].listener = 3;
 	ck_assert_int_eq(fs_steer_plan(&table, &topo, targets, 1, 1, true), 0);
+	ck_assert_uint_eq(lookup(first, 0), 3);
+	ck_assert_uint_eq(lookup(fs_cpus_next(&cpus, first + 1), 0), 1);
 	attach_table();
 	check_connections(AF_INET, EXTRA_NONE, 10);
 	close_group();
@@ -370,6 +372,21 @@ static bool have_ip6(void)
 	return works;
 }
 
+static bool have_cbpf(void)
+{
+	struct sock_filter ret = BPF_STMT(BPF_RET | BPF_K, 0);
+	const struct sock_fprog fprog = { 1, &ret };
+	const int one = 1;
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	bool missing;
+
+	missing = fd >= 0 && setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &one, sizeof(one)) == 0 &&
+		  setsockopt(fd, SOL_SOCKET, SO_ATTACH_REUSEPORT_CBPF, &fprog, sizeof(fprog)) < 0 && errno == ENOPROTOOPT;
+	if (fd >= 0)
+		close(fd);
+	return !missing;
+}
+
 /* Receive packet steering on loopback moves a SYN to another CPU than its client's. */
 static bool loopback_is_steered(void)
 {
@@ -389,6 +406,8 @@ int main(void)
 
 	if (fs_cpus_allowed(0, &cpus) < 0 || fs_cpus_count(&cpus) < 2)
 		return unit_skip("two CPUs to run on");
+	if (!have_cbpf())
+		return unit_skip("SO_ATTACH_REUSEPORT_CBPF (Linux 4.5; not under user-mode emulation)");
 	if (!have_ip6())
 		return unit_skip("IPv6 on the loopback device");
 	if (loopback_is_steered())
