@@ -11,12 +11,14 @@ libfastsock_core_la_SOURCES = \
 	src/core/group.c src/core/group.h \
 	src/core/inner.c src/core/inner.h \
 	src/core/libc.h \
+	src/core/lifecycle.c src/core/lifecycle.h \
 	src/core/listen.c src/core/listen.h \
 	src/core/log.c src/core/log.h \
 	src/core/netdiag.c src/core/netdiag.h \
 	src/core/options.c src/core/options.def src/core/options.h \
 	src/core/process.c src/core/process.h \
-	src/core/region.c src/core/region.h src/core/region_lock.h \
+	src/core/region.c src/core/region.h \
+	src/core/region_lock.c src/core/region_lock.h \
 	src/core/siblings.c src/core/siblings.h \
 	src/core/sockopt.c src/core/sockopt.h \
 	src/core/steer.h src/core/steer_compile.c src/core/steer_plan.c \

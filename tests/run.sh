@@ -140,6 +140,8 @@ trap 'exit 143' TERM HUP
 # What the caller's environment says of the library, or of make, must reach no test.
 unset LD_PRELOAD FASTSOCK MAKEFLAGS MAKELEVEL
 export LC_ALL=C
+# A test of the preload runner that hangs is given up after so many seconds; the whole run is to end in minutes.
+export FS_TEST_TIMEOUT=${FS_TEST_TIMEOUT:-60}
 
 # Runs a command with its output in LOG, in a process group of its own (which job control gives), so that a signal to this script ends all of it.
 logged()
@@ -198,7 +200,7 @@ skip_step()
 }
 
 # Reasons to skip that lie with the machine, which no package can change.
-machine_reason='CPU|IPv6|kernel|namespace|permission|privilege|root|seccomp|MPTCP'
+machine_reason='CPU|IPv6|kernel|namespace|permission|privilege|root|seccomp|MPTCP|emulation'
 
 # suite NAME BUILD COMMAND...: a `make check`; counts as the number of its tests.
 suite()

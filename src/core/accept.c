@@ -54,17 +54,19 @@ static int take_local(unsigned group, int fd, struct sockaddr *addr, socklen_t *
  */
 static int take_global(unsigned group, int fd, bool blocking, struct sockaddr *addr, socklen_t *len, int flags)
 {
-	sigset_t old;
+	int waiting = fs_sockopt_queue(fd);
 	int rc = -EAGAIN;
+	sigset_t old;
 
-	if (fs_sockopt_queue(fd) == 0)
+	if (waiting == 0)
 		return -EAGAIN;
-	if (!blocking) {
+	/* Stopped (below 0), it does not block either: the kernel has the right errno. */
+	if (!blocking || waiting < 0) {
 		rc = fs_sys_accept4(fd, addr, len, flags);
 	} else {
 		fs_enter(&old);
 		if (fs_global_trylock(group)) {
-			if (fs_sockopt_queue(fd))
+			if (fs_sockopt_queue(fd) != 0)
 				rc = fs_sys_accept4(fd, addr, len, flags);
 			fs_global_unlock(group);
 		}
@@ -85,7 +87,7 @@ static int take_parked(unsigned group, struct sockaddr *addr, socklen_t *len, in
 		int rc;
 
 		if (fd <= 0 || !atomic_load_explicit(&fs_core_rec(group, c)->parked, memory_order_relaxed) ||
-		    fs_sockopt_queue(fd) == 0)
+		    fs_sockopt_queue(fd) <= 0)
 			continue;
 		rc = fs_sys_accept4(fd, addr, len, flags);
 		if (rc >= 0)
@@ -104,7 +106,7 @@ static int take_any(unsigned group, struct sockaddr *addr, socklen_t *len, int f
 		int rc;
 
 		if (fd <= 0 || !atomic_load_explicit(&fs_core_rec(group, c)->member, memory_order_relaxed) ||
-		    fs_sockopt_queue(fd) == 0)
+		    fs_sockopt_queue(fd) <= 0)
 			continue;
 		rc = take_local(group, fd, addr, len, flags);
 		if (rc != -EAGAIN)

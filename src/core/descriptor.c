@@ -18,8 +18,7 @@ static void forget(int fd)
 	struct fs_listener *l = fs_listener_of(tag);
 
 	if (l) {
-		if (l->refs == 1)
-			fs_epoll_forget_listener(l);
+		fs_epoll_closing(l, fd);
 		fs_listener_unref(l, fd);
 	} else if (fs_tag_kind(tag) == FS_TAG_EPOLL) {
 		fs_instance_unref(fs_tag_index(tag), fd);

@@ -26,16 +26,22 @@
  * A lapsed one still stands in the kernel, because most of them come back
  * before the next wait (nginx removes and adds its listeners every 16
  * accepts): then nothing at all has to be told to the kernel.
+ *
+ * The process lock guards all of it, with one exception: the thread that owns
+ * an instance flips `lapsed`, and counts it in the instance's `pending`,
+ * without the lock (churn() below). It follows links that others may change;
+ * they are indices into an array that is never freed, so it may miss an entry
+ * and take the lock, no more.
  */
 struct reg {
 	bool used;
-	bool lapsed; /* removed by the application, not by us yet */
+	_Atomic bool lapsed; /* removed by the application, not by us yet */
 	bool parked; /* ... and its thread waited since: silent, its core is parked */
 	bool armed;  /* added or changed since the last wait: a one-shot one that has not fired */
 	bool orphan; /* its descriptor was closed, while another one keeps the registration alive */
 	int fd;
 	int inner;   /* 0: plain */
-	int next;    /* next registration of the instance + 1 */
+	_Atomic int next; /* next registration of the instance + 1 */
 	uint16_t listener;
 	struct epoll_event ev; /* as the application gave it */
 };
@@ -96,11 +102,13 @@ static void reg_make(struct fs_instance *in, int fd, const struct epoll_event *e
 
 static void reg_free(struct fs_instance *in, struct reg *r)
 {
-	int *link = &in->first;
+	_Atomic int *link = &in->first;
 
 	while (*link != (int)(r - regs) + 1)
 		link = &regs[*link - 1].next;
 	*link = r->next;
+	if (r->lapsed && !r->parked)
+		atomic_fetch_sub_explicit(&in->pending, 1, memory_order_relaxed);
 	fs_fd_close_hidden(r->inner);
 	fs_groups[listener_of(r)->group].regs--;
 	r->used = false;
@@ -149,15 +157,23 @@ static void convert(int epfd, struct reg *r)
 }
 
 /* Takes a lapsed registration out of what is waited for, and lets the others serve its core. */
-static void silence(int epfd, const struct fs_instance *in, struct reg *r)
+static void silence(int epfd, struct fs_instance *in, struct reg *r)
 {
 	struct epoll_event none = { .events = 0 };
 
 	if (r->parked)
 		return;
+	atomic_fetch_sub_explicit(&in->pending, 1, memory_order_relaxed);
 	fs_sys_epoll_ctl(epfd, EPOLL_CTL_MOD, r->inner, &none);
 	fs_worker_park(listener_of(r)->group, in->core);
 	r->parked = true;
+}
+
+/* lapsed, and back. */
+static void lapse(struct fs_instance *in, struct reg *r, bool lapsed)
+{
+	if (atomic_exchange_explicit(&r->lapsed, lapsed, memory_order_relaxed) != lapsed)
+		atomic_fetch_add_explicit(&in->pending, lapsed ? 1 : -1, memory_order_relaxed);
 }
 
 /* ---- epoll_ctl() ---- */
@@ -191,10 +207,13 @@ static int add(int epfd, struct fs_instance *in, int fd, struct epoll_event *ev)
 		if (rc < 0)
 			return rc;
 	}
-	if (r->parked)
+	if (r->parked) {
+		/* Silent ones are no longer pending. */
+		r->parked = false;
+		r->lapsed = false;
 		fs_worker_unpark(listener_of(r)->group, in->core);
-	r->lapsed = false;
-	r->parked = false;
+	}
+	lapse(in, r, false);
 	return 0;
 }
 
@@ -236,12 +255,31 @@ static int del(int epfd, struct fs_instance *in, int fd)
 		reg_free(in, r);
 		return rc;
 	}
-	r->lapsed = true;
-	if (mine(in))
-		atomic_store_explicit(&in->epoch, 0, memory_order_relaxed);
-	else
+	lapse(in, r, true);
+	if (!mine(in))
 		silence(epfd, in, r);
 	return 0;
+}
+
+/*
+ * What nginx does every 16 accepts, without a lock or a system call: a level-
+ * triggered listener is removed from the instance of the calling thread, or comes back just as it was. In a vfork child it is
+ * right as well: the kernel's instance is its parent's.
+ */
+static bool churn(int epfd, int op, int fd, const struct epoll_event *ev)
+{
+	struct fs_instance *in = instance_of(epfd);
+	struct reg *r = in && mine(in) ? find(in, fd) : NULL;
+
+	if (!r || !r->inner || r->parked || (r->ev.events & (EPOLLONESHOT | EPOLLET)))
+		return false;
+	if (op == EPOLL_CTL_DEL && !r->lapsed)
+		lapse(in, r, true);
+	else if (op == EPOLL_CTL_ADD && r->lapsed && ev && ev->events == r->ev.events && ev->data.u64 == r->ev.data.u64)
+		lapse(in, r, false);
+	else
+		return false;
+	return true;
 }
 
 int fs_epoll_ctl(int epfd, int op, int fd, struct epoll_event *ev)
@@ -250,6 +288,8 @@ int fs_epoll_ctl(int epfd, int op, int fd, struct epoll_event *ev)
 	sigset_t old;
 	int rc;
 
+	if (churn(epfd, op, fd, ev))
+		return 0;
 	if (fs_foreign_process())
 		return fs_sys_epoll_ctl(epfd, op, fd, ev);
 	fs_enter(&old);
@@ -367,9 +407,9 @@ void fs_instance_unref(unsigned index, int fd)
 	}
 }
 
-void fs_epoll_forget_listener(const struct fs_listener *l)
+void fs_epoll_closing(const struct fs_listener *l, int fd)
 {
-	for (unsigned i = 0; i < INSTANCES_MAX; i++) {
+	for (unsigned i = 0; i < INSTANCES_MAX && fs_epoll_has_group(l->group); i++) {
 		struct fs_instance *in = &fs_instances[i];
 		int k = in->refs ? in->first : 0;
 
@@ -377,8 +417,12 @@ void fs_epoll_forget_listener(const struct fs_listener *l)
 			struct reg *r = &regs[k - 1];
 
 			k = r->next;
-			if (listener_of(r) == l)
-				reg_free(in, r);
+			if (listener_of(r) != l)
+				continue;
+			if (l->refs == 1 || (r->fd == fd && r->lapsed))
+				reg_free(in, r); /* closing the inner instance takes it out of the outer one */
+			else if (r->fd == fd)
+				r->orphan = true;
 		}
 	}
 }

@@ -17,13 +17,14 @@ struct fs_instance {
 	int slot;      /* worker slot + 1 of the thread that waits on it; 0 while none did */
 	unsigned core; /* that worker's */
 	bool shared;   /* more than one thread waits on it */
-	int first;     /* first registration + 1 */
+	_Atomic int first; /* first registration + 1 */
 	/*
 	 * Region epoch at which the registrations were last looked at; 0: look
 	 * again. Relaxed: the thread that waits is the one that changes it, or
 	 * it will wait once more.
 	 */
 	_Atomic uint32_t epoch;
+	_Atomic int32_t pending; /* registrations that the application removed since, to be silenced by a wait */
 };
 
 extern struct fs_instance fs_instances[];
@@ -33,6 +34,7 @@ static inline bool fs_instance_settled(unsigned index)
 	const struct fs_instance *in = &fs_instances[index];
 
 	return FS_LIKELY(atomic_load_explicit(&in->epoch, memory_order_relaxed) == fs_epoch()) &&
+	       atomic_load_explicit(&in->pending, memory_order_relaxed) == 0 &&
 	       (in->slot == fs_self.slot || fs_self.shared == (int)index + 1) &&
 	       fs_self.views == atomic_load_explicit(&fs_proc.views, memory_order_relaxed);
 }
@@ -52,8 +54,11 @@ static inline void fs_epoll_waits(int epfd, uint16_t tag)
 /* A descriptor was dup'ed from an instance's, or is about to be closed. Process lock held. */
 void fs_instance_ref(unsigned index, int fd);
 void fs_instance_unref(unsigned index, int fd);
-/* The last descriptor of the listener in this process is about to be closed. Process lock held. */
-void fs_epoll_forget_listener(const struct fs_listener *l);
+/*
+ * A descriptor of the listener is about to be closed. Its registrations live
+ * on while the listener has another one (epoll(7), question 6), and end with the last. Process lock held.
+ */
+void fs_epoll_closing(const struct fs_listener *l, int fd);
 /* Whether some epoll instance of this process holds a listener of the group. */
 static inline bool fs_epoll_has_group(unsigned group)
 {

@@ -251,6 +251,8 @@ static int again(struct fs_listener *l, int fd, int backlog)
 	for (unsigned c = 0; c < fs_proc.ncores; c++)
 		if (atomic_load_explicit(&fs_core_rec(g, c)->member, memory_order_relaxed))
 			fs_sys_listen(fs_groups[g].local[c], backlog);
+	if (atomic_exchange_explicit(&rec->stopped, 0, memory_order_relaxed))
+		fs_epoch_advance();
 	return rc;
 }
 
@@ -322,6 +324,7 @@ static void stop_locals(unsigned g)
 		if (atomic_exchange_explicit(&fs_core_rec(g, c)->member, 0, memory_order_relaxed))
 			fs_sys_shutdown(fs_groups[g].local[c], SHUT_RDWR);
 	atomic_store_explicit(&rec->nmembers, 1, memory_order_relaxed);
+	atomic_store_explicit(&rec->stopped, 1, memory_order_relaxed);
 	if (fs_group_state(g) == FS_GROUP_ACTIVE)
 		atomic_store_explicit(&rec->state, FS_GROUP_PASSIVE, memory_order_relaxed);
 	fs_workers_unserve(g);

@@ -6,11 +6,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "group.h"
 #include "libc.h"
 #include "log.h"
 #include "sys/sys.h"
-#include "worker.h"
 
 struct fs_process fs_proc;
 struct fs_libc fs_libc;
@@ -80,42 +78,4 @@ void fs_process_start(void)
 	/* On one CPU there is nothing to fan out to. */
 	fs_proc.on = fs_proc.ncores >= 2;
 	fs_log(FS_LOG_DEBUG, "%s, %u CPUs", fs_proc.on ? "on" : "off", fs_proc.ncores);
-}
-
-void fs_process_before_fork(void)
-{
-	fs_enter(&fs_self.fork_mask);
-}
-
-void fs_process_after_fork_parent(void)
-{
-	fs_leave(&fs_self.fork_mask);
-}
-
-void fs_process_after_fork_child(void)
-{
-	sigset_t mask = fs_self.fork_mask;
-
-	fs_proc.pid = fs_sys_getpid();
-	/* What the parent's thread served, its child does not; nor is it bound to a CPU for that. */
-	fs_worker_unbind();
-	for (unsigned g = 0; g < FS_GROUPS_MAX; g++) {
-		fs_fd_close_hidden(fs_self.inner[g]);
-		if (fs_groups[g].held)
-			fs_group_hold(g);
-	}
-	memset(&fs_self, 0, sizeof(fs_self));
-	fs_self.views = atomic_load_explicit(&fs_proc.views, memory_order_relaxed);
-	fs_leave(&mask);
-}
-
-void fs_process_exit(void)
-{
-	sigset_t old;
-
-	if (!fs_proc.region || fs_foreign_process())
-		return;
-	fs_enter(&old);
-	fs_worker_process_exit();
-	fs_leave(&old);
 }

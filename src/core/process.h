@@ -56,13 +56,6 @@ extern __thread struct fs_thread fs_self __attribute__((tls_model("initial-exec"
 
 /* Reads the options and starts handling. Called once, before main(). */
 void fs_process_start(void);
-/* Hooks for pthread_atfork(). */
-void fs_process_before_fork(void);
-void fs_process_after_fork_parent(void);
-void fs_process_after_fork_child(void);
-/* Process exit: what this process serves is handed to the others. */
-void fs_process_exit(void);
-
 /* Takes the process lock with signals blocked; *old keeps the mask for fs_leave(). */
 void fs_enter(sigset_t *old);
 void fs_leave(const sigset_t *old);

@@ -79,6 +79,7 @@ struct fs_group_rec {
 	_Atomic uint32_t nmembers;                     /* members in use, in the order of listen() */
 	_Atomic uint32_t parked;                       /* cores whose worker does not wait for this group at the moment */
 	_Atomic uint32_t backlog;
+	_Atomic uint32_t stopped;                      /* by shutdown(), until the next listen() */
 	uint32_t family;     /* AF_INET or AF_INET6 */
 	uint8_t address[16]; /* in network order; IPv4 in the first four bytes */
 	uint32_t port;       /* in host order */

@@ -2,6 +2,7 @@
 #include "sockopt.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <linux/in6.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -186,11 +187,13 @@ uint64_t fs_sockopt_cookie(int fd)
 	return fs_sys_getsockopt(fd, SOL_SOCKET, SO_COOKIE, &cookie, &len) < 0 ? 0 : cookie;
 }
 
-unsigned fs_sockopt_queue(int fd)
+int fs_sockopt_queue(int fd)
 {
 	struct tcp_info info;
-	/* Up to the one field that is wanted: the kernel copies no more than it is asked for. */
+	/* Up to the last field that is wanted: the kernel copies no more than it is asked for. */
 	socklen_t len = offsetof(struct tcp_info, tcpi_unacked) + sizeof(info.tcpi_unacked);
 
-	return fs_sys_getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &len) < 0 ? 0 : info.tcpi_unacked;
+	if (fs_sys_getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &len) < 0 || info.tcpi_state != TCP_LISTEN)
+		return -1;
+	return info.tcpi_unacked > INT_MAX ? INT_MAX : (int)info.tcpi_unacked;
 }

@@ -195,7 +195,7 @@ static bool join_locked(unsigned group, unsigned member, bool announce)
 		fs_rec_set(w->announced, group);
 		fs_epoch_advance();
 	}
-	if (announce)
+	if (announce || atomic_load_explicit(&fs_group_rec(group)->stopped, memory_order_relaxed))
 		return false;
 	/* Two at least, and a core for one of them: with FASTSOCK_PIN=app there may be none. */
 	if (fs_group_state(group) == FS_GROUP_PASSIVE &&
@@ -315,13 +315,6 @@ void fs_worker_thread_exit(void)
 		fs_tree_unlock();
 	}
 	fs_leave(&old);
-}
-
-void fs_worker_process_exit(void)
-{
-	for (unsigned g = 0; g < FS_GROUPS_MAX; g++)
-		if (fs_groups[g].held)
-			leave_all(g, -1);
 }
 
 /* ---- parking ---- */

@@ -24,9 +24,8 @@ bool fs_worker_is_ours(unsigned slot);
 /* Likewise for all threads of this process, and for whoever serves a socket of an adopted group. Take the tree lock. */
 void fs_worker_leave_process(unsigned group);
 void fs_worker_leave_member(unsigned group, unsigned member);
-/* The thread ends: fs_self is wound up. The process ends: all of its workers leave. Take the process lock. */
+/* The thread ends: fs_self is wound up. Takes the process lock. */
 void fs_worker_thread_exit(void);
-void fs_worker_process_exit(void);
 
 /*
  * Parking: the core's worker does not wait for the group at the moment, so the

@@ -1,6 +1,7 @@
 /* Start-up order of the library in a process: the real functions, the core, fork handlers, thread ends. */
 #define _GNU_SOURCE
 #include "core/libc.h"
+#include "core/lifecycle.h"
 #include "core/process.h"
 #include "core/worker.h"
 #include "real.h"
@@ -37,10 +38,10 @@ __attribute__((constructor)) void fs_start(void)
 		return;
 	if (pthread_key_create(&thread_end, on_thread_end) == 0)
 		fs_libc.watch_thread = watch_thread;
-	pthread_atfork(fs_process_before_fork, fs_process_after_fork_parent, fs_process_after_fork_child);
+	pthread_atfork(fs_fork_before, fs_fork_parent, fs_fork_child);
 }
 
 __attribute__((destructor)) static void end(void)
 {
-	fs_process_exit();
+	fs_exit();
 }

@@ -74,7 +74,7 @@ static void churn(int lfd)
 {
 	int ep = H_OK(epoll_create1(0)), before = 0, next;
 
-	for (int fd = 100; fd < 400; fd++) {
+	for (int fd = 500; fd < 800; fd++) {
 		struct epoll_event ev = { .events = EPOLLIN };
 
 		H_OK(dup2(lfd, fd));
@@ -82,7 +82,7 @@ static void churn(int lfd)
 		H_CHECK(epoll_wait(ep, &ev, 1, 0) == 0);
 		H_OK(epoll_ctl(ep, EPOLL_CTL_DEL, fd, NULL));
 		H_OK(close(fd));
-		if (fd == 110)
+		if (fd == 510)
 			before = descriptors();
 	}
 	next = descriptors();
