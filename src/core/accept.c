@@ -240,7 +240,7 @@ static void plain_learn(unsigned group)
 	fs_self.plain[group / 64] |= UINT64_C(1) << (group % 64);
 }
 
-/* Exactly the plain call; counted only for a worker of the group. */
+/* Exactly the plain call, and no other one; counted only for a worker of the group. */
 static int accept_plain(unsigned group, int fd, struct sockaddr *addr, socklen_t *len, int flags)
 {
 	bool adopted = !fs_group_own(group);
@@ -252,7 +252,7 @@ static int accept_plain(unsigned group, int fd, struct sockaddr *addr, socklen_t
 		COUNT(group, accepted_local);
 	else
 		COUNT(group, accepted_global);
-	if (fs_self.accepts++ % FS_SAMPLE_EVERY == 0)
+	if (fs_self.accepts++ % FS_SAMPLE_EVERY == 0 && fs_group_state(group) == FS_GROUP_ACTIVE)
 		fs_accept_sample(group, rc);
 	return rc;
 }

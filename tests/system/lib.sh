@@ -232,18 +232,18 @@ expect_local() {
 	[ $# -gt 0 ] && set -- 1 "$@"
 	for cpu in $cpu0 $cpu1; do
 		local_before=$(core_get "$tree" "$at" "$cpu" accepted_local)
+		# Not from the start: what came before the steering may have been remote.
+		sampled=$(core_get "$tree" "$at" "$cpu" rx_sampled)
+		rx=$(core_get "$tree" "$at" "$cpu" rx_local)
 		"$PINNED_CLIENT" "$cpu" "$at" "$MEASURED" "$@" >"$dir/client0" ||
 			fail "CPU $cpu: $(cat "$dir/client0") of $MEASURED connections were answered"
 		took=$(($(core_get "$tree" "$at" "$cpu" accepted_local) - local_before))
 		[ $((took * 100)) -ge $((MEASURED * PROMISED)) ] ||
 			fail "CPU $cpu: $took of $MEASURED connections were accepted locally: $(stat_json "$tree")"
-	done
-	for cpu in $cpu0 $cpu1; do
-		# Sampling began before the steering did: what came through the global listener may have been remote.
-		sampled=$(core_get "$tree" "$at" "$cpu" rx_sampled)
-		rx=$(core_get "$tree" "$at" "$cpu" rx_local)
-		[ "$sampled" -gt 0 ] || fail "CPU $cpu: no connection was sampled"
-		[ "$((rx * 100))" -ge "$((sampled * 90))" ] || fail "CPU $cpu: packets of $rx of $sampled connections arrived there"
+		sampled=$(($(core_get "$tree" "$at" "$cpu" rx_sampled) - sampled))
+		rx=$(($(core_get "$tree" "$at" "$cpu" rx_local) - rx))
+		[ $sampled -gt 0 ] || fail "CPU $cpu: none of $MEASURED connections was sampled"
+		[ $rx = $sampled ] || fail "CPU $cpu: packets of $rx of $sampled sampled connections arrived there"
 	done
 	ok "clients of each CPU are served on that CPU"
 }
