@@ -35,6 +35,13 @@ static void count(unsigned group, size_t counter)
 
 #define COUNT(group, field) count(group, offsetof(struct fs_core_rec, field))
 
+static bool blocks(int fd)
+{
+	int flags = fs_sys_fcntl(fd, F_GETFL, 0);
+
+	return flags >= 0 && !(flags & O_NONBLOCK);
+}
+
 /* ---- the sources, one by one; each returns a descriptor, or -errno with -EAGAIN for "nothing there" ---- */
 
 static int take_local(unsigned group, int fd, struct sockaddr *addr, socklen_t *len, int flags)
@@ -52,7 +59,7 @@ static int take_local(unsigned group, int fd, struct sockaddr *addr, socklen_t *
  * blocks, another worker may take what we saw; so there only one process of
  * the tree at a time looks and takes, with a lock that dies with its holder.
  */
-static int take_global(unsigned group, int fd, bool blocking, struct sockaddr *addr, socklen_t *len, int flags)
+static int take_global(unsigned group, int fd, struct sockaddr *addr, socklen_t *len, int flags)
 {
 	int waiting = fs_sockopt_queue(fd);
 	int rc = -EAGAIN;
@@ -61,7 +68,7 @@ static int take_global(unsigned group, int fd, bool blocking, struct sockaddr *a
 	if (waiting == 0)
 		return -EAGAIN;
 	/* Stopped (below 0), it does not block either: the kernel has the right errno. */
-	if (!blocking || waiting < 0) {
+	if (waiting < 0 || !blocks(fd)) {
 		rc = fs_sys_accept4(fd, addr, len, flags);
 	} else {
 		fs_enter(&old);
@@ -117,13 +124,6 @@ static int take_any(unsigned group, struct sockaddr *addr, socklen_t *len, int f
 
 /* ---- sleeping ---- */
 
-static bool blocks(int fd)
-{
-	int flags = fs_sys_fcntl(fd, F_GETFL, 0);
-
-	return flags >= 0 && !(flags & O_NONBLOCK);
-}
-
 /*
  * A sleeping accept() is restarted after a signal handler with SA_RESTART, but
  * no call that waits for several descriptors ever is. If all handlers that the
@@ -170,9 +170,9 @@ static int fail(int err)
 }
 
 /* From all of them, the global listener first. `local` is 0 when it has just been found empty. */
-static int take(unsigned g, int fd, int local, bool blocking, struct sockaddr *addr, socklen_t *len, int flags)
+static int take(unsigned g, int fd, int local, struct sockaddr *addr, socklen_t *len, int flags)
 {
-	int rc = take_global(g, fd, blocking, addr, len, flags);
+	int rc = take_global(g, fd, addr, len, flags);
 
 	if (rc == -EAGAIN && local)
 		rc = take_local(g, local, addr, len, flags);
@@ -185,13 +185,12 @@ static int take(unsigned g, int fd, int local, bool blocking, struct sockaddr *a
 static int accept_serving(struct fs_listener *l, int fd, struct sockaddr *addr, socklen_t *len, int flags, bool try_local)
 {
 	unsigned g = l->group;
-	bool blocking = blocks(fd);
 	int timeout, inner, rc;
 	int64_t deadline = 0;
 	struct epoll_event ev;
 
-	rc = take(g, fd, try_local ? fs_self.local[g] : 0, blocking, addr, len, flags);
-	if (rc != -EAGAIN || !blocking)
+	rc = take(g, fd, try_local ? fs_self.local[g] : 0, addr, len, flags);
+	if (rc != -EAGAIN || !blocks(fd))
 		return rc < 0 ? fail(-rc) : rc;
 	timeout = receive_timeout(fd);
 	if (timeout >= 0)
@@ -217,7 +216,7 @@ static int accept_serving(struct fs_listener *l, int fd, struct sockaddr *addr, 
 			errno = saved;
 			continue;
 		}
-		rc = take(g, fd, fs_self.local[g], true, addr, len, flags);
+		rc = take(g, fd, fs_self.local[g], addr, len, flags);
 		if (rc != -EAGAIN)
 			return rc < 0 ? fail(-rc) : rc;
 		if (timeout >= 0 && now_ms() >= deadline)

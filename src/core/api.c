@@ -26,14 +26,21 @@ EXPORT int fastsock_active(void)
 	return 0;
 }
 
+static struct fs_listener *listener(int fd)
+{
+	struct fs_listener *l = fs_listener_of(fs_fd_tag(fd));
+
+	return l && fs_listener_true(l, fd) ? l : NULL;
+}
+
 EXPORT size_t fastsock_cores(int fd)
 {
-	return fs_listener_of(fs_fd_tag(fd)) ? fs_proc.ncores : 0;
+	return listener(fd) ? fs_proc.ncores : 0;
 }
 
 EXPORT int fastsock_core_counters(int fd, size_t index, struct fastsock_core *core)
 {
-	struct fs_listener *l = fs_listener_of(fs_fd_tag(fd));
+	struct fs_listener *l = listener(fd);
 	const struct fs_core_rec *rec;
 	int err = 0;
 

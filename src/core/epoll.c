@@ -275,7 +275,8 @@ static bool churn(int epfd, int op, int fd, const struct epoll_event *ev)
 		return false;
 	if (op == EPOLL_CTL_DEL && !r->lapsed)
 		lapse(in, r, true);
-	else if (op == EPOLL_CTL_ADD && r->lapsed && ev && ev->events == r->ev.events && ev->data.u64 == r->ev.data.u64)
+	else if (op == EPOLL_CTL_ADD && r->lapsed && ev && ev->events == r->ev.events &&
+		 ev->data.u64 == r->ev.data.u64 && fs_listener_true(listener_of(r), fd))
 		lapse(in, r, false);
 	else
 		return false;
@@ -290,7 +291,7 @@ int fs_epoll_ctl(int epfd, int op, int fd, struct epoll_event *ev)
 
 	if (churn(epfd, op, fd, ev))
 		return 0;
-	if (fs_foreign_process())
+	if (fs_foreign_process() || !fs_listener_true(fs_listener_of(fs_fd_tag(fd)), fd))
 		return fs_sys_epoll_ctl(epfd, op, fd, ev);
 	fs_enter(&old);
 	in = instance_of(epfd);

@@ -11,6 +11,7 @@
 #include <sys/socket.h>
 
 #include "region_lock.h"
+#include "sockopt.h"
 
 /* A listening socket of the application: all descriptors dup'ed from one another share it. */
 struct fs_listener {
@@ -38,6 +39,12 @@ extern struct fs_group fs_groups[FS_GROUPS_MAX];
 static inline struct fs_listener *fs_listener_of(uint16_t tag)
 {
 	return fs_tag_kind(tag) == FS_TAG_LISTENER ? &fs_listeners[fs_tag_index(tag)] : NULL;
+}
+
+/* Whether `fd` still is the listener that its tag speaks of: it may have been closed past the hooks and its number reused. One system call. */
+static inline bool fs_listener_true(const struct fs_listener *l, int fd)
+{
+	return fs_sockopt_cookie(fd) == l->cookie;
 }
 
 static inline enum fs_group_state fs_group_state(unsigned group)

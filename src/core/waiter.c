@@ -47,7 +47,8 @@ bool fs_waiter_poll_begin(const struct pollfd *fds, nfds_t n, struct pollfd *cop
 	for (nfds_t i = 0; i < n; i++) {
 		uint16_t tag = fs_fd_tag(fds[i].fd);
 		struct fs_listener *l = fs_listener_of(tag);
-		int inner = l && (fds[i].events & (POLLIN | POLLRDNORM)) ? fs_waiter_inner(l->group, l->member) : 0;
+		int inner = l && (fds[i].events & (POLLIN | POLLRDNORM)) && fs_listener_true(l, fds[i].fd) ?
+				    fs_waiter_inner(l->group, l->member) : 0;
 
 		copy[i] = fds[i];
 		if (inner) {

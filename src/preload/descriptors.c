@@ -5,8 +5,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
-#include <stdarg.h>
-#include <sys/ioctl.h>
 
 #include "core/descriptor.h"
 #include "core/log.h"
@@ -21,19 +19,24 @@ static int fail(int err)
 	return -1;
 }
 
-int close(int fd)
+/* A descriptor that means something to us. */
+static __attribute__((noinline)) int close_ours(int fd)
 {
-	int rc;
+	int rc = fs_descriptor_close(fd);
 
-	if (FS_UNLIKELY(fs_fd_tag(fd))) {
-		rc = fs_descriptor_close(fd);
-		if (rc < 0)
-			return fail(-rc);
-	}
+	if (rc < 0)
+		return fail(-rc);
 	rc = FS_REAL(close)(fd);
-	if (FS_UNLIKELY(fd == STDERR_FILENO) && rc == 0)
+	if (fd == STDERR_FILENO && rc == 0)
 		fs_descriptor_stderr(false);
 	return rc;
+}
+
+int close(int fd)
+{
+	if (FS_UNLIKELY(fs_fd_tag(fd) || fd == STDERR_FILENO))
+		return close_ours(fd);
+	return FS_REAL(close)(fd);
 }
 
 int close_range(unsigned int first, unsigned int last, int flags)
@@ -114,47 +117,42 @@ int dup3(int fd, int target, int flags)
 	return duplicated(fd, rc);
 }
 
-/* All of fcntl()'s commands take one argument of the size of a pointer, or none, which then is not looked at. */
-static int control(int (*real)(int, int, ...), int fd, int cmd, void *arg)
+/*
+ * fcntl() under names of our own, with the one argument that its commands
+ * take at most: in the calling conventions of Linux it arrives as a variadic
+ * one would, and nothing has to be saved and fetched again.
+ */
+int fs_fcntl(int fd, int cmd, void *arg) __asm__("fcntl");
+int fs_fcntl64(int fd, int cmd, void *arg) __asm__("fcntl64");
+
+static __attribute__((noinline)) int control_ours(int (*real)(int, int, ...), int fd, int cmd, void *arg)
 {
-	if (FS_UNLIKELY(fs_tag_kind(fs_fd_tag(fd)) == FS_TAG_INTERNAL))
+	if (fs_tag_kind(fs_fd_tag(fd)) == FS_TAG_INTERNAL)
 		return fail(EBADF);
 	if (cmd != F_DUPFD && cmd != F_DUPFD_CLOEXEC)
 		return real(fd, cmd, arg);
 	return duplicated(fd, real(fd, cmd, arg));
 }
 
-int fcntl(int fd, int cmd, ...)
+int fs_fcntl(int fd, int cmd, void *arg)
 {
-	va_list ap;
-	void *arg;
-
-	va_start(ap, cmd);
-	arg = va_arg(ap, void *);
-	va_end(ap);
-	return control(FS_REAL(fcntl), fd, cmd, arg);
+	if (FS_UNLIKELY(fs_fd_tag(fd) || cmd == F_DUPFD || cmd == F_DUPFD_CLOEXEC))
+		return control_ours(FS_REAL(fcntl), fd, cmd, arg);
+	return FS_REAL(fcntl)(fd, cmd, arg);
 }
 
-int fcntl64(int fd, int cmd, ...)
+int fs_fcntl64(int fd, int cmd, void *arg)
 {
-	va_list ap;
-	void *arg;
-
-	va_start(ap, cmd);
-	arg = va_arg(ap, void *);
-	va_end(ap);
-	return control(FS_REAL(fcntl64), fd, cmd, arg);
+	if (FS_UNLIKELY(fs_fd_tag(fd) || cmd == F_DUPFD || cmd == F_DUPFD_CLOEXEC))
+		return control_ours(FS_REAL(fcntl64), fd, cmd, arg);
+	return FS_REAL(fcntl64)(fd, cmd, arg);
 }
 
-int ioctl(int fd, unsigned long request, ...)
-{
-	va_list ap;
-	void *arg;
+/* Likewise. FIONBIO on a listener needs no more than to reach it: whether it blocks is always asked of the kernel. */
+int fs_ioctl(int fd, unsigned long request, void *arg) __asm__("ioctl");
 
-	va_start(ap, request);
-	arg = va_arg(ap, void *);
-	va_end(ap);
-	/* FIONBIO on a listener needs no more than to reach it: whether it blocks is always asked of the kernel. */
+int fs_ioctl(int fd, unsigned long request, void *arg)
+{
 	if (FS_UNLIKELY(fs_tag_kind(fs_fd_tag(fd)) == FS_TAG_INTERNAL))
 		return fail(EBADF);
 	return FS_REAL(ioctl)(fd, request, arg);

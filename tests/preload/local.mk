@@ -59,7 +59,6 @@ STORIES = \
 	tests/preload/threads_epoll.pre \
 	tests/preload/threads_poll.pre \
 	tests/preload/threads_ppoll.pre \
-	tests/preload/worker_dies.pre \
 	tests/preload/worker_replaced.pre
 
 # The same interposition by linking: no LD_PRELOAD there.
@@ -186,8 +185,6 @@ tests_preload_threads_poll_pre_SOURCES = tests/preload/threads_poll.c
 tests_preload_threads_poll_pre_LDADD = $(STORY_LDADD)
 tests_preload_threads_ppoll_pre_SOURCES = tests/preload/threads_ppoll.c
 tests_preload_threads_ppoll_pre_LDADD = $(STORY_LDADD)
-tests_preload_worker_dies_pre_SOURCES = tests/preload/worker_dies.c
-tests_preload_worker_dies_pre_LDADD = $(STORY_LDADD)
 tests_preload_worker_replaced_pre_SOURCES = tests/preload/worker_replaced.c
 tests_preload_worker_replaced_pre_LDADD = $(STORY_LDADD)
 
