@@ -201,10 +201,11 @@ bench_wait_active()
 # Requests with ?count are logged by the worker's pid alone, which costs the others next to nothing.
 nginx_start()
 {
-	local mode=$1 dir word='' try
+	local mode=$1 dir word='' affinity='' try
 
 	case $mode in
 	reuseport) word=' reuseport' ;;
+	steered) word=' reuseport' affinity='worker_cpu_affinity auto;' ;;
 	esac
 	bench_under "$mode"
 	for try in 1 2 3; do
@@ -214,6 +215,7 @@ nginx_start()
 		bench_port
 		cat >"$dir/nginx.conf" <<-END
 			worker_processes $WORKERS;
+			$affinity
 			pid $dir/pid;
 			error_log stderr;
 			events { worker_connections 1024; }
@@ -236,6 +238,7 @@ nginx_start()
 		if bench_ready "$NGINX" "$WORKERS" "$NGINX_LOG"; then
 			case $mode in
 			fastsock*) bench_wait_active "$NGINX" "$NGINX_LOG" || return 1 ;;
+			steered) "$helpers/steer_cpu" "$NGINX" "$PORT" || return 1 ;;
 			esac
 			return 0
 		fi

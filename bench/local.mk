@@ -5,7 +5,8 @@ bench_programs = \
 	bench/epoll_server \
 	bench/hook_cost \
 	bench/accept_cost \
-	bench/startup
+	bench/startup \
+	bench/steer_cpu
 
 EXTRA_PROGRAMS += $(bench_programs)
 
@@ -15,6 +16,7 @@ bench_epoll_server_SOURCES = bench/epoll_server.c bench/bench.h
 bench_hook_cost_SOURCES = bench/hook_cost.c bench/bench.h
 bench_accept_cost_SOURCES = bench/accept_cost.c bench/bench.h
 bench_accept_cost_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/include
+bench_steer_cpu_SOURCES = bench/steer_cpu.c
 bench_startup_SOURCES = bench/startup.c bench/bench.h
 
 EXTRA_DIST += \
