@@ -127,14 +127,18 @@ static int take_any(unsigned group, struct sockaddr *addr, socklen_t *len, int f
 /*
  * A sleeping accept() is restarted after a signal handler with SA_RESTART, but
  * no call that waits for several descriptors ever is. If all handlers that the
- * program has installed want a restart, that is what it gets; a program with one that does not
- * has to expect EINTR here anyway.
+ * program has installed want a restart, that is what it gets; a program with
+ * one that does not has to expect EINTR here anyway. Handlers for faults do not
+ * count: no fault happens in a thread that sleeps.
  */
 static bool restart_wanted(void)
 {
 	for (int sig = 1; sig < NSIG; sig++) {
 		struct sigaction sa;
 
+		if (sig == SIGSEGV || sig == SIGBUS || sig == SIGFPE || sig == SIGILL || sig == SIGTRAP ||
+		    sig == SIGSYS || sig == SIGABRT)
+			continue;
 		if (sigaction(sig, NULL, &sa) == 0 && sa.sa_handler != SIG_DFL && sa.sa_handler != SIG_IGN &&
 		    !(sa.sa_flags & SA_RESTART))
 			return false;

@@ -49,10 +49,12 @@ case $? in
 esac
 "$plain" --env >"$dir/env" || exit $?
 
-# A sanitizer's runtime wants to be first.
+# A sanitizer's runtime wants to be first. A cancelled thread's frames stay
+# poisoned, because nobody returns from them, so AddressSanitizer must not use
+# that stack again when the thread ends (use_sigaltstack).
 runtime=$(ldd "$lib" 2>/dev/null | awk '$1 ~ /^lib(a|t)san/ && $3 ~ /^\// { print $3; exit }')
 if [ -n "$runtime" ]; then
-	ASAN_OPTIONS="${ASAN_OPTIONS:+$ASAN_OPTIONS:}detect_leaks=0"
+	ASAN_OPTIONS="${ASAN_OPTIONS:+$ASAN_OPTIONS:}detect_leaks=0:use_sigaltstack=0"
 	export ASAN_OPTIONS
 fi
 
