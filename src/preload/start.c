@@ -7,11 +7,20 @@
 #include "real.h"
 #include "start.h"
 
+#ifdef __SANITIZE_ADDRESS__
+#include <sanitizer/asan_interface.h>
+/* Nobody returns from a cancelled thread's frames, so they stay poisoned where the thread's destructors run. */
+#define FORGET_FRAMES() __asan_handle_no_return()
+#else
+#define FORGET_FRAMES() ((void)0)
+#endif
+
 static pthread_key_t thread_end;
 
 static void on_thread_end(void *unused)
 {
 	(void)unused;
+	FORGET_FRAMES();
 	fs_worker_thread_exit();
 }
 
