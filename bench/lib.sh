@@ -238,7 +238,6 @@ nginx_start()
 		if bench_ready "$NGINX" "$WORKERS" "$NGINX_LOG"; then
 			case $mode in
 			fastsock*) bench_wait_active "$NGINX" "$NGINX_LOG" || return 1 ;;
-			steered) "$helpers/steer_cpu" "$NGINX" "$PORT" || return 1 ;;
 			esac
 			return 0
 		fi

@@ -13,7 +13,7 @@ top=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd) || exit 1
 . "$top/tests/lib/packages.sh"
 
 # In this order: the first ones fail soonest.
-all_passes=(scripts man gcc sanitizers clang aarch64 distcheck clean)
+all_passes=(scripts man gcc sanitizers races clang aarch64 distcheck clean)
 
 usage()
 {
@@ -21,7 +21,7 @@ usage()
 Usage: tests/run.sh [OPTION]...
 
   --only NAME...   these passes alone
-  --quick          without sanitizers, aarch64 and distcheck
+  --quick          without sanitizers, races, aarch64 and distcheck
   --list           name the passes
   --help           this text
 
@@ -29,6 +29,7 @@ Usage: tests/run.sh [OPTION]...
   man         mandoc's lint
   gcc         build without warnings, all tests, what the library needs and exports
   sanitizers  gcc with AddressSanitizer and UBSan: unit and preload tests
+  races       gcc with ThreadSanitizer: the preload tests with threads
   clang       build without warnings, unit tests
   aarch64     cross build, unit tests under qemu-user
   distcheck   the tarball builds, passes its unit tests, installs and cleans up
@@ -341,6 +342,13 @@ pass_sanitizers()
 		suite "sanitizers: $kind tests" "$build" env UBSAN_OPTIONS=print_stacktrace=1 \
 			make -C "$build" check "TESTS=$(tests_of "$build" $kind)"
 	done
+}
+
+pass_races()
+{
+	build_in races -- CC=gcc CFLAGS='-O1 -g -fsanitize=thread' || return
+	suite "races: preload tests" "$build" \
+		make -C "$build" check "TESTS=$(tests_of "$build" preload | tr ' ' '\n' | grep -E '/(threads_|shared_epoll)' | tr '\n' ' ')"
 }
 
 pass_clang()

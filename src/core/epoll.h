@@ -14,9 +14,10 @@
 struct fs_instance {
 	uint32_t refs; /* descriptors; 0: free */
 	int pid;       /* process that made it: a child inherits the kernel's object and must leave its entries alone */
-	int slot;      /* worker slot + 1 of the thread that waits on it; 0 while none did */
-	unsigned core; /* that worker's */
-	bool shared;   /* more than one thread waits on it */
+	/* Written by a thread that waits, under the lock; read by each before it waits, without: relaxed, a thread knows its own slot. */
+	_Atomic int slot;    /* worker slot + 1 of the thread that waits on it; 0 while none did */
+	_Atomic bool shared; /* more than one thread waits on it */
+	unsigned core;       /* that worker's */
 	_Atomic int first; /* first registration + 1 */
 	/*
 	 * Region epoch at which the registrations were last looked at; 0: look
@@ -35,7 +36,7 @@ static inline bool fs_instance_settled(unsigned index)
 
 	return FS_LIKELY(atomic_load_explicit(&in->epoch, memory_order_relaxed) == fs_epoch()) &&
 	       atomic_load_explicit(&in->pending, memory_order_relaxed) == 0 &&
-	       (in->slot == fs_self.slot || fs_self.shared == (int)index + 1) &&
+	       (atomic_load_explicit(&in->slot, memory_order_relaxed) == fs_self.slot || fs_self.shared == (int)index + 1) &&
 	       fs_self.views == atomic_load_explicit(&fs_proc.views, memory_order_relaxed);
 }
 
@@ -62,7 +63,7 @@ void fs_epoll_closing(const struct fs_listener *l, int fd);
 /* Whether some epoll instance of this process holds a listener of the group. */
 static inline bool fs_epoll_has_group(unsigned group)
 {
-	return fs_groups[group].regs != 0;
+	return atomic_load_explicit(&fs_groups[group].regs, memory_order_relaxed) != 0;
 }
 
 #endif

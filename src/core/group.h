@@ -26,7 +26,7 @@ struct fs_listener {
 struct fs_group {
 	bool held;
 	uint32_t listeners; /* records of this group in use */
-	uint32_t regs;      /* registrations with epoll instances (epoll.c) */
+	_Atomic uint32_t regs; /* registrations with epoll instances (epoll.c) */
 	int global;         /* own group: a hidden duplicate of the global listener */
 	int parkset;        /* own group: epoll instance that holds the local listeners of parked and ownerless cores */
 	int local[FS_CORES_MAX]; /* own group: local listeners, bound; listening once a worker serves them */
