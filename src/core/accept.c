@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <sched.h>
 #include <signal.h>
+#include <string.h>
 #include <sys/time.h>
 #include <time.h>
 
@@ -18,9 +19,9 @@ void fs_accept_sample(unsigned group, int fd)
 	struct fs_core_rec *core;
 	int rx = fs_sockopt_int(fd, SOL_SOCKET, SO_INCOMING_CPU, -1);
 
-	if (rx < 0 || fs_self.core >= fs_proc.ncores)
+	if (rx < 0 || fs_self.view >= fs_proc.ncores)
 		return;
-	core = fs_core_rec(group, fs_self.core);
+	core = fs_core_rec(group, fs_self.view);
 	atomic_fetch_add_explicit(&core->rx_sampled, 1, memory_order_relaxed);
 	if (rx == sched_getcpu())
 		atomic_fetch_add_explicit(&core->rx_local, 1, memory_order_relaxed);
@@ -28,8 +29,9 @@ void fs_accept_sample(unsigned group, int fd)
 
 static void count(unsigned group, size_t counter)
 {
-	if (fs_self.core < fs_proc.ncores)
-		atomic_fetch_add_explicit((_Atomic uint64_t *)((char *)fs_core_rec(group, fs_self.core) + counter), 1,
+	/* A thread that is no worker, and looks over no worker's shoulder, has no core to count for. */
+	if ((fs_self.slot || fs_self.shared) && fs_self.view < fs_proc.ncores)
+		atomic_fetch_add_explicit((_Atomic uint64_t *)((char *)fs_core_rec(group, fs_self.view) + counter), 1,
 					  memory_order_relaxed);
 }
 
@@ -55,29 +57,51 @@ static int take_local(unsigned group, int fd, struct sockaddr *addr, socklen_t *
 }
 
 /*
+ * One thread of one process of the tree at a time: a flag that holds the pid,
+ * so that a child does not inherit it as taken, then a lock that dies with its holder. Neither is waited for.
+ */
+static _Atomic int global_taker;
+
+static bool global_begin(unsigned group)
+{
+	int taker = atomic_load_explicit(&global_taker, memory_order_relaxed);
+
+	if (taker == fs_proc.pid ||
+	    !atomic_compare_exchange_strong_explicit(&global_taker, &taker, fs_proc.pid, memory_order_acquire,
+						     memory_order_relaxed))
+		return false;
+	if (fs_global_trylock(group))
+		return true;
+	atomic_store_explicit(&global_taker, 0, memory_order_release);
+	return false;
+}
+
+static void global_end(unsigned group)
+{
+	fs_global_unlock(group);
+	atomic_store_explicit(&global_taker, 0, memory_order_release);
+}
+
+/*
  * From the global listener, without sleeping. Where the application's socket
- * blocks, another worker may take what we saw; so there only one process of
- * the tree at a time looks and takes, with a lock that dies with its holder.
+ * blocks, another worker may take what we saw, so only one looks and takes at
+ * a time. A worker that does not serve yet knows nothing of this and may still
+ * be first; then this one sleeps as without us, until the global listener has another connection.
  */
 static int take_global(unsigned group, int fd, struct sockaddr *addr, socklen_t *len, int flags)
 {
 	int waiting = fs_sockopt_queue(fd);
 	int rc = -EAGAIN;
-	sigset_t old;
 
 	if (waiting == 0)
 		return -EAGAIN;
 	/* Stopped (below 0), it does not block either: the kernel has the right errno. */
 	if (waiting < 0 || !blocks(fd)) {
 		rc = fs_sys_accept4(fd, addr, len, flags);
-	} else {
-		fs_enter(&old);
-		if (fs_global_trylock(group)) {
-			if (fs_sockopt_queue(fd) != 0)
-				rc = fs_sys_accept4(fd, addr, len, flags);
-			fs_global_unlock(group);
-		}
-		fs_leave(&old);
+	} else if (global_begin(group)) {
+		if (fs_sockopt_queue(fd) != 0)
+			rc = fs_sys_accept4(fd, addr, len, flags);
+		global_end(group);
 	}
 	if (rc >= 0)
 		COUNT(group, accepted_global);
@@ -189,6 +213,7 @@ static int take(unsigned g, int fd, int local, struct sockaddr *addr, socklen_t 
 static int accept_serving(struct fs_listener *l, int fd, struct sockaddr *addr, socklen_t *len, int flags, bool try_local)
 {
 	unsigned g = l->group;
+	uint64_t only[FS_GROUPS_MAX / 64] = { 0 };
 	int timeout, inner, rc;
 	int64_t deadline = 0;
 	struct epoll_event ev;
@@ -204,6 +229,9 @@ static int accept_serving(struct fs_listener *l, int fd, struct sockaddr *addr, 
 		int left = timeout;
 
 		inner = fs_waiter_inner(g, l->member);
+		only[g / 64] = UINT64_C(1) << (g % 64);
+		if (memcmp(only, fs_self.waiting, sizeof(only)) != 0)
+			fs_waiter_absent(only);
 		if (!inner || !blocks(fd)) /* left alone, or non-blocking by now */
 			return fs_libc.accept4(fd, addr, len, flags);
 		if (timeout >= 0) {
@@ -272,7 +300,7 @@ int fs_accept_else(struct fs_listener *l, int fd, struct sockaddr *addr, socklen
 		return accept_plain(g, fd, addr, len, flags);
 	if (fs_epoll_has_group(g)) {
 		/* Somebody waits for it with epoll, perhaps another thread, and hands the accepting to this one. */
-		if (fs_self.slot || fs_group_state(g) != FS_GROUP_ACTIVE || !fs_group_own(g)) {
+		if (fs_group_state(g) != FS_GROUP_ACTIVE || !fs_group_own(g)) {
 			plain_learn(g);
 			return accept_plain(g, fd, addr, len, flags);
 		}

@@ -35,7 +35,7 @@ static inline int fs_accept(struct fs_listener *l, int fd, struct sockaddr *addr
 	}
 	rc = fs_libc.accept4(local, addr, len, flags);
 	if (FS_LIKELY(rc >= 0)) {
-		atomic_fetch_add_explicit(&fs_core_rec(g, fs_self.core)->accepted_local, 1, memory_order_relaxed);
+		atomic_fetch_add_explicit(&fs_core_rec(g, fs_self.view)->accepted_local, 1, memory_order_relaxed);
 		if (FS_UNLIKELY(fs_self.accepts++ % FS_SAMPLE_EVERY == 0))
 			fs_accept_sample(g, rc);
 		return rc;

@@ -119,8 +119,9 @@ int fs_descriptor_close_range(unsigned first, unsigned last, unsigned flags)
 	bool foreign = fs_foreign_process();
 	int any = -EBADF;
 
-	if (first > last)
-		return -EINVAL;
+	/* What the kernel will refuse must not have closed anything before. */
+	if (first > last || (flags & ~(unsigned)(CLOSE_RANGE_UNSHARE | CLOSE_RANGE_CLOEXEC)))
+		return fs_sys_close_range(first, last, flags);
 	/* Ours have their close-on-exec flag already. */
 	if (flags & CLOSE_RANGE_CLOEXEC)
 		return fs_sys_close_range(first, last, flags);

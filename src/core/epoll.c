@@ -21,26 +21,32 @@
  *
  *   plain ----wait, worker serves----> converted ----DEL----> lapsed
  *     |                                    ^                    |  ADD: converted again
- *     +--DEL--> gone                       +--------------------+  wait: also parked and silent
+ *     +--DEL--> gone                       +--------------------+  wait: quiet
  *
  * A lapsed one still stands in the kernel, because most of them come back
  * before the next wait (nginx removes and adds its listeners every 16
  * accepts): then nothing at all has to be told to the kernel.
  *
+ * Invariant: while a worker serves a group, each of its waits either includes
+ * the inner instance of its own core, or its core is parked. A converted one
+ * that the worker would not hear of is quiet, and then the worker is parked: when it lapsed,
+ * when it was changed to no input, when it is one-shot and has fired.
+ *
  * The process lock guards all of it, with one exception: the thread that owns
- * an instance flips `lapsed`, and counts it in the instance's `pending`,
- * without the lock (churn() below). It follows links that others may change;
- * they are indices into an array that is never freed, so it may miss an entry
- * and take the lock, no more.
+ * an instance flips `lapsed` without the lock (churn() below). It follows
+ * links that others may change; they are indices into an array that is never
+ * freed, so it may miss an entry and take the lock, no more.
  */
 struct reg {
 	bool used;
 	_Atomic bool lapsed; /* removed by the application, not by us yet */
-	bool parked; /* ... and its thread waited since: silent, its core is parked */
-	bool armed;  /* added or changed since the last wait: a one-shot one that has not fired */
-	bool orphan; /* its descriptor was closed, while another one keeps the registration alive */
+	bool quiet;   /* its worker would not hear of a connection, and is parked */
+	bool armed;   /* if one-shot: it has not fired since it was added or changed */
+	bool orphan;  /* its descriptor was closed, while another one keeps the registration alive */
+	bool refused; /* the kernel refused an inner instance: stays plain */
 	int fd;
-	int inner;   /* 0: plain */
+	int inner;     /* 0: plain */
+	unsigned core; /* whose local listener is in it */
 	_Atomic int next; /* next registration of the instance + 1 */
 	uint16_t listener;
 	struct epoll_event ev; /* as the application gave it */
@@ -70,7 +76,7 @@ static struct fs_instance *instance_make(int epfd)
 
 		if (in->refs)
 			continue;
-		*in = (struct fs_instance){ .refs = 1, .pid = fs_proc.pid, .core = FS_NO_CORE };
+		*in = (struct fs_instance){ .refs = 1, .pid = fs_proc.pid, .fd = epfd, .core = FS_NO_CORE };
 		fs_fd_set_tag(epfd, FS_TAG_EPOLL, i);
 		return in;
 	}
@@ -95,6 +101,8 @@ static void reg_make(struct fs_instance *in, int fd, const struct epoll_event *e
 		*r = (struct reg){ .used = true, .armed = true, .fd = fd, .listener = (uint16_t)fs_tag_index(fs_fd_tag(fd)), .ev = *ev,
 				   .next = in->first };
 		in->first = i + 1;
+		if (ev->events & EPOLLONESHOT)
+			in->oneshot = true;
 		fs_groups[listener_of(r)->group].regs++;
 		return;
 	}
@@ -107,17 +115,25 @@ static void reg_free(struct fs_instance *in, struct reg *r)
 	while (*link != (int)(r - regs) + 1)
 		link = &regs[*link - 1].next;
 	*link = r->next;
-	if (r->lapsed && !r->parked)
-		atomic_fetch_sub_explicit(&in->pending, 1, memory_order_relaxed);
 	fs_fd_close_hidden(r->inner);
 	fs_groups[listener_of(r)->group].regs--;
 	r->used = false;
 }
 
+static bool owned(const struct fs_instance *in)
+{
+	return in->pid == fs_proc.pid && fs_worker_is_ours((unsigned)in->slot - 1, in->serial);
+}
+
 /* The thread that waits here, alone, is the calling one: nobody else can be inside epoll_wait() on it now. */
 static bool mine(const struct fs_instance *in)
 {
-	return in->pid == fs_proc.pid && in->slot && in->slot == fs_self.slot && !in->shared;
+	return in->pid == fs_proc.pid && fs_self.serial && in->serial == fs_self.serial && !in->shared;
+}
+
+static bool wants_input(const struct reg *r)
+{
+	return r->ev.events & (EPOLLIN | EPOLLRDNORM);
 }
 
 /* ---- the kernel's side ---- */
@@ -138,42 +154,77 @@ static int modify_inner(int epfd, const struct reg *r)
 	return fs_sys_epoll_ctl(epfd, EPOLL_CTL_MOD, r->inner, &ev);
 }
 
-/* From the application's registration to an inner instance. On failure the former stays, and the worker leaves the local listener to others. */
-static void convert(int epfd, struct reg *r)
+static void set_quiet(const struct fs_instance *in, struct reg *r, bool quiet)
 {
-	unsigned group = listener_of(r)->group;
-	struct epoll_event ev = outer_event(r);
-	int inner = fs_inner_make(group, fs_self.core, false);
-	int rc = inner < 0 ? inner : fs_sys_epoll_ctl(epfd, EPOLL_CTL_ADD, inner, &ev);
-
-	if (rc < 0) {
-		fs_fd_close_hidden(inner);
-		fs_worker_leave((unsigned)fs_self.slot - 1, group);
-		fs_log(FS_LOG_WARN, "a worker keeps to the global listener: no inner epoll instance (%s)", fs_errname(-rc));
+	if (r->quiet == quiet)
 		return;
-	}
-	fs_sys_epoll_ctl(epfd, EPOLL_CTL_DEL, r->fd, NULL);
-	r->inner = inner;
+	r->quiet = quiet;
+	if (!owned(in))
+		return;
+	if (quiet)
+		fs_worker_park((unsigned)in->slot - 1, listener_of(r)->group);
+	else
+		fs_worker_unpark((unsigned)in->slot - 1, listener_of(r)->group);
 }
 
-/* Takes a lapsed registration out of what is waited for, and lets the others serve its core. */
-static void silence(int epfd, struct fs_instance *in, struct reg *r)
+/* A lapsed registration that did not come back: out of what is waited for. */
+static void silence(const struct fs_instance *in, struct reg *r)
 {
 	struct epoll_event none = { .events = 0 };
 
-	if (r->parked)
-		return;
-	atomic_fetch_sub_explicit(&in->pending, 1, memory_order_relaxed);
-	fs_sys_epoll_ctl(epfd, EPOLL_CTL_MOD, r->inner, &none);
-	fs_worker_park(listener_of(r)->group, in->core);
-	r->parked = true;
+	fs_sys_epoll_ctl(in->fd, EPOLL_CTL_MOD, r->inner, &none);
+	set_quiet(in, r, true);
 }
 
-/* lapsed, and back. */
-static void lapse(struct fs_instance *in, struct reg *r, bool lapsed)
+/* An inner instance for this thread's core, in the application's instance. A hidden descriptor, or -errno. */
+static int inner_in(int epfd, const struct reg *r)
+{
+	struct epoll_event ev = outer_event(r);
+	unsigned group = listener_of(r)->group;
+	int inner = fs_inner_make(group, fs_self.core, false);
+	int rc;
+
+	if (inner < 0)
+		return inner;
+	rc = fs_sys_epoll_ctl(epfd, EPOLL_CTL_ADD, inner, &ev);
+	if (rc == -EINVAL && fs_inner_drop_parked(inner, group) == 0)
+		rc = fs_sys_epoll_ctl(epfd, EPOLL_CTL_ADD, inner, &ev);
+	if (rc < 0) {
+		fs_fd_close_hidden(inner);
+		return rc;
+	}
+	return inner;
+}
+
+/*
+ * From the application's registration, or from the inner instance of another
+ * core, to one of this thread's core. On failure the worker leaves the local listener to others, for good.
+ */
+static void convert(int epfd, struct reg *r)
+{
+	int inner = inner_in(epfd, r);
+
+	if (inner < 0) {
+		r->refused = true;
+		fs_worker_leave((unsigned)fs_self.slot - 1, listener_of(r)->group);
+		fs_log(FS_LOG_WARN, "a worker keeps to the global listener: no inner epoll instance (%s)", fs_errname(-inner));
+		return;
+	}
+	if (r->inner) {
+		fs_sys_epoll_ctl(epfd, EPOLL_CTL_DEL, r->inner, NULL);
+		fs_fd_close_hidden(r->inner);
+	} else {
+		fs_sys_epoll_ctl(epfd, EPOLL_CTL_DEL, r->fd, NULL);
+	}
+	r->inner = inner;
+	r->core = fs_self.core;
+}
+
+/* lapsed, and back. The thread that did it says so to the kernel at its next wait. */
+static void lapse(struct reg *r, bool lapsed)
 {
 	if (atomic_exchange_explicit(&r->lapsed, lapsed, memory_order_relaxed) != lapsed)
-		atomic_fetch_add_explicit(&in->pending, lapsed ? 1 : -1, memory_order_relaxed);
+		fs_self.pending += lapsed ? 1 : -1;
 }
 
 /* ---- epoll_ctl() ---- */
@@ -200,20 +251,21 @@ static int add(int epfd, struct fs_instance *in, int fd, struct epoll_event *ev)
 	if ((ev->events & EPOLLEXCLUSIVE) && (ev->events & ~(uint32_t)EXCLUSIVE_OK))
 		return -EINVAL;
 	/* One-shot and edge-triggered ones have a state in the kernel that adding anew resets. */
-	if (r->parked || r->ev.events != ev->events || r->ev.data.u64 != ev->data.u64 ||
+	if (r->quiet || r->ev.events != ev->events || r->ev.data.u64 != ev->data.u64 ||
 	    (ev->events & (EPOLLONESHOT | EPOLLET))) {
 		r->ev = *ev;
 		rc = modify_inner(epfd, r);
 		if (rc < 0)
 			return rc;
 	}
-	if (r->parked) {
-		/* Silent ones are no longer pending. */
-		r->parked = false;
-		r->lapsed = false;
-		fs_worker_unpark(listener_of(r)->group, in->core);
-	}
-	lapse(in, r, false);
+	if (ev->events & EPOLLONESHOT)
+		in->oneshot = true;
+	r->armed = true;
+	if (r->quiet)
+		r->lapsed = false; /* flushed: it is pending no longer */
+	else
+		lapse(r, false);
+	set_quiet(in, r, !wants_input(r));
 	return 0;
 }
 
@@ -231,6 +283,8 @@ static int mod(int epfd, struct fs_instance *in, int fd, struct epoll_event *ev)
 		if (rc == 0) {
 			r->ev = *ev;
 			r->armed = true;
+			if (ev->events & EPOLLONESHOT)
+				in->oneshot = true;
 			atomic_store_explicit(&in->epoch, 0, memory_order_relaxed);
 		}
 		return rc;
@@ -238,7 +292,12 @@ static int mod(int epfd, struct fs_instance *in, int fd, struct epoll_event *ev)
 	if ((ev->events | r->ev.events) & EPOLLEXCLUSIVE)
 		return -EINVAL;
 	r->ev = *ev;
-	return modify_inner(epfd, r);
+	r->armed = true;
+	if (ev->events & EPOLLONESHOT)
+		in->oneshot = true;
+	rc = modify_inner(epfd, r);
+	set_quiet(in, r, !wants_input(r));
+	return rc;
 }
 
 static int del(int epfd, struct fs_instance *in, int fd)
@@ -255,9 +314,12 @@ static int del(int epfd, struct fs_instance *in, int fd)
 		reg_free(in, r);
 		return rc;
 	}
-	lapse(in, r, true);
-	if (!mine(in))
-		silence(epfd, in, r);
+	if (mine(in)) {
+		lapse(r, true);
+	} else {
+		r->lapsed = true;
+		silence(in, r);
+	}
 	return 0;
 }
 
@@ -271,13 +333,13 @@ static bool churn(int epfd, int op, int fd, const struct epoll_event *ev)
 	struct fs_instance *in = instance_of(epfd);
 	struct reg *r = in && mine(in) ? find(in, fd) : NULL;
 
-	if (!r || !r->inner || r->parked || (r->ev.events & (EPOLLONESHOT | EPOLLET)))
+	if (!r || !r->inner || r->quiet || (r->ev.events & (EPOLLONESHOT | EPOLLET)))
 		return false;
 	if (op == EPOLL_CTL_DEL && !r->lapsed)
-		lapse(in, r, true);
+		lapse(r, true);
 	else if (op == EPOLL_CTL_ADD && r->lapsed && ev && ev->events == r->ev.events &&
 		 ev->data.u64 == r->ev.data.u64 && fs_listener_true(listener_of(r), fd))
-		lapse(in, r, false);
+		lapse(r, false);
 	else
 		return false;
 	return true;
@@ -295,6 +357,8 @@ int fs_epoll_ctl(int epfd, int op, int fd, struct epoll_event *ev)
 		return fs_sys_epoll_ctl(epfd, op, fd, ev);
 	fs_enter(&old);
 	in = instance_of(epfd);
+	if (in)
+		in->fd = epfd;
 	if (op == EPOLL_CTL_DEL)
 		rc = del(epfd, in, fd);
 	else if (op == EPOLL_CTL_ADD && ev)
@@ -309,18 +373,26 @@ int fs_epoll_ctl(int epfd, int op, int fd, struct epoll_event *ev)
 
 /* ---- waiting ---- */
 
-/* An instance that another worker owns: accept from what it stands for, be no worker. */
+/* An instance that another worker owns: accept from what it stands for, be no worker there. */
 static void look_over_shoulder(struct fs_instance *in)
 {
+	fs_self.shared = (int)(in - fs_instances) + 1;
+	if (in->core >= fs_proc.ncores)
+		return;
+	fs_self.view = in->core;
 	for (int i = in->first; i; i = regs[i - 1].next) {
 		struct reg *r = &regs[i - 1];
 		unsigned g = listener_of(r)->group;
 
-		fs_self.local[g] = r->inner && in->core < fs_proc.ncores ? fs_groups[g].local[in->core] : 0;
+		fs_self.local[g] = r->inner && fs_groups[g].local[in->core] > 0 ? fs_groups[g].local[in->core] : 0;
 	}
-	if (!fs_self.slot)
-		fs_self.core = in->core;
-	fs_self.shared = (int)(in - fs_instances) + 1;
+}
+
+/* Whether the registration can be moved to an inner instance now. */
+static bool movable(const struct reg *r)
+{
+	/* A one-shot one only while it is armed, or it would be armed twice; an orphan's number may be somebody else's. */
+	return !r->refused && !r->orphan && wants_input(r) && (r->armed || !(r->ev.events & EPOLLONESHOT));
 }
 
 static void wait_as_owner(int epfd, struct fs_instance *in)
@@ -328,20 +400,26 @@ static void wait_as_owner(int epfd, struct fs_instance *in)
 	for (int i = in->first; i; i = regs[i - 1].next) {
 		struct reg *r = &regs[i - 1];
 		struct fs_listener *l = listener_of(r);
-		bool wait_for_it;
+		bool serves;
 
-		if (r->lapsed) {
-			silence(epfd, in, r);
+		if (r->lapsed)
 			continue;
-		}
-		/* A one-shot registration moves over only while it is armed for certain: otherwise it would be armed twice. */
-		wait_for_it = (r->ev.events & EPOLLONESHOT) && !r->armed && !r->inner;
-		if (fs_worker_join(l->group, l->member, wait_for_it) && fs_self.local[l->group] && !r->inner && !wait_for_it)
+		serves = fs_worker_join(l->group, l->member, !r->inner && !movable(r));
+		if (serves && fs_self.local[l->group] && (r->inner ? r->core != fs_self.core : movable(r)))
 			convert(epfd, r);
-		r->armed = false;
 	}
 	in->slot = fs_self.slot;
 	in->core = fs_self.slot ? fs_self.core : FS_NO_CORE;
+	atomic_store_explicit(&in->serial, fs_self.serial, memory_order_relaxed);
+	/* What became quiet under an earlier owner, or has fired and was not armed again, is so under this one. */
+	for (int i = in->first; i; i = regs[i - 1].next) {
+		struct reg *r = &regs[i - 1];
+
+		if (r->inner && (r->lapsed || !wants_input(r) || ((r->ev.events & EPOLLONESHOT) && !r->armed))) {
+			r->quiet = false;
+			set_quiet(in, r, true);
+		}
+	}
 	/* Bound to one CPU, the threads that share an instance could not run side by side. */
 	if (in->shared)
 		fs_binding_end();
@@ -350,21 +428,69 @@ static void wait_as_owner(int epfd, struct fs_instance *in)
 void fs_epoll_before_wait(int epfd, unsigned index)
 {
 	struct fs_instance *in = &fs_instances[index];
+	uint32_t epoch = fs_epoch(); /* what changes from here on, the next wait looks at */
 	sigset_t old;
 
 	if (fs_foreign_process())
 		return;
 	fs_enter(&old);
-	fs_worker_refresh();
+	in->fd = epfd;
+	if (fs_self.shared || fs_self.views != atomic_load_explicit(&fs_proc.views, memory_order_relaxed))
+		fs_worker_view();
 	if (in->pid != fs_proc.pid) {
 		look_over_shoulder(in);
-	} else if (in->slot && in->slot != fs_self.slot && fs_worker_is_ours((unsigned)in->slot - 1)) {
+	} else if (in->serial != fs_self.serial && owned(in)) {
+		if (!in->shared)
+			epoch = 0; /* its owner has to hear of it */
 		in->shared = true;
 		look_over_shoulder(in);
 	} else {
 		wait_as_owner(epfd, in);
 	}
-	atomic_store_explicit(&in->epoch, fs_epoch(), memory_order_relaxed);
+	atomic_store_explicit(&in->epoch, epoch, memory_order_relaxed);
+	fs_leave(&old);
+}
+
+void fs_epoll_flush(void)
+{
+	sigset_t old;
+
+	if (fs_foreign_process())
+		return;
+	fs_enter(&old);
+	fs_self.pending = 0;
+	for (unsigned i = 0; i < INSTANCES_MAX; i++) {
+		struct fs_instance *in = &fs_instances[i];
+
+		if (!in->refs || !mine(in))
+			continue;
+		for (int k = in->first; k; k = regs[k - 1].next)
+			if (regs[k - 1].lapsed && !regs[k - 1].quiet)
+				silence(in, &regs[k - 1]);
+	}
+	fs_leave(&old);
+}
+
+void fs_epoll_fired(unsigned index, const struct epoll_event *events, int n)
+{
+	struct fs_instance *in = &fs_instances[index];
+	sigset_t old;
+
+	if (fs_foreign_process())
+		return;
+	fs_enter(&old);
+	for (int i = in->first; i; i = regs[i - 1].next) {
+		struct reg *r = &regs[i - 1];
+
+		if (!(r->ev.events & EPOLLONESHOT) || !r->armed)
+			continue;
+		/* Another descriptor may carry the same data: then it counts as fired too early, which parks it for nothing. */
+		for (int k = 0; k < n; k++)
+			if (events[k].data.u64 == r->ev.data.u64)
+				r->armed = false;
+		if (!r->armed)
+			atomic_store_explicit(&in->epoch, 0, memory_order_relaxed);
+	}
 	fs_leave(&old);
 }
 
@@ -379,10 +505,12 @@ void fs_instance_ref(unsigned index, int fd)
 /* Another registration through which the same worker waits for the group? */
 static bool still_waits(int slot, unsigned group)
 {
+	if (slot == fs_self.slot && fs_self.inner[group])
+		return true;
 	for (unsigned i = 0; i < INSTANCES_MAX; i++) {
 		const struct fs_instance *in = &fs_instances[i];
 
-		if (!in->refs || in->slot != slot || in->pid != fs_proc.pid)
+		if (!in->refs || in->slot != slot || !owned(in))
 			continue;
 		for (int k = in->first; k; k = regs[k - 1].next)
 			if (listener_of(&regs[k - 1])->group == group)
@@ -403,7 +531,7 @@ void fs_instance_unref(unsigned index, int fd)
 		unsigned g = listener_of(r)->group;
 
 		reg_free(in, r);
-		if (in->slot && in->pid == fs_proc.pid && !still_waits(in->slot, g))
+		if (owned(in) && !still_waits(in->slot, g))
 			fs_worker_leave((unsigned)in->slot - 1, g);
 	}
 }

@@ -14,10 +14,13 @@
 struct fs_instance {
 	uint32_t refs; /* descriptors; 0: free */
 	int pid;       /* process that made it: a child inherits the kernel's object and must leave its entries alone */
-	/* Written by a thread that waits, under the lock; read by each before it waits, without: relaxed, a thread knows its own slot. */
-	_Atomic int slot;    /* worker slot + 1 of the thread that waits on it; 0 while none did */
-	_Atomic bool shared; /* more than one thread waits on it */
-	unsigned core;       /* that worker's */
+	int fd;        /* one of them, as last used */
+	/* Written by a thread that waits, under the lock; read by each before it waits, without: relaxed, a thread knows its own. */
+	_Atomic uint32_t serial; /* of the worker that waits on it; 0 while none did */
+	_Atomic bool shared;     /* more than one thread waits on it */
+	_Atomic bool oneshot;    /* has or had a one-shot registration: events are looked at after a wait */
+	int slot;                /* that worker's, + 1 */
+	unsigned core;           /* and its core */
 	_Atomic int first; /* first registration + 1 */
 	/*
 	 * Region epoch at which the registrations were last looked at; 0: look
@@ -25,7 +28,6 @@ struct fs_instance {
 	 * it will wait once more.
 	 */
 	_Atomic uint32_t epoch;
-	_Atomic int32_t pending; /* registrations that the application removed since, to be silenced by a wait */
 };
 
 extern struct fs_instance fs_instances[];
@@ -35,21 +37,35 @@ static inline bool fs_instance_settled(unsigned index)
 	const struct fs_instance *in = &fs_instances[index];
 
 	return FS_LIKELY(atomic_load_explicit(&in->epoch, memory_order_relaxed) == fs_epoch()) &&
-	       atomic_load_explicit(&in->pending, memory_order_relaxed) == 0 &&
-	       (atomic_load_explicit(&in->slot, memory_order_relaxed) == fs_self.slot || fs_self.shared == (int)index + 1) &&
+	       (fs_self.shared ? fs_self.shared == (int)index + 1 :
+				 atomic_load_explicit(&in->serial, memory_order_relaxed) == fs_self.serial) &&
 	       fs_self.views == atomic_load_explicit(&fs_proc.views, memory_order_relaxed);
 }
 
 /* epoll_ctl() on a listener. 0 or -errno. Takes the process lock. */
 int fs_epoll_ctl(int epfd, int op, int fd, struct epoll_event *ev);
 
-/* The calling thread is about to wait on the instance: it joins, moves over to its local listener, or parks. Takes the process lock. */
+/* The calling thread is about to wait on the instance: it joins, or moves over to its local listener. Takes the process lock. */
 void fs_epoll_before_wait(int epfd, unsigned index);
-/* The same where nothing is to be done: inline, no lock. */
+/* The calling thread is about to wait, on whatever: what it removed since its last wait becomes silent, its core parks. */
+void fs_epoll_flush(void);
+/* Events came out of an instance that has one-shot registrations. */
+void fs_epoll_fired(unsigned index, const struct epoll_event *events, int n);
+
+/* Before epoll_wait(), and after it. Where nothing is to be done: inline, no lock. */
 static inline void fs_epoll_waits(int epfd, uint16_t tag)
 {
+	if (FS_UNLIKELY(fs_self.pending))
+		fs_epoll_flush();
 	if (FS_UNLIKELY(fs_tag_kind(tag) == FS_TAG_EPOLL) && !fs_instance_settled(fs_tag_index(tag)))
 		fs_epoll_before_wait(epfd, fs_tag_index(tag));
+}
+
+static inline void fs_epoll_waited(uint16_t tag, const struct epoll_event *events, int n)
+{
+	if (FS_UNLIKELY(fs_tag_kind(tag) == FS_TAG_EPOLL) && n > 0 &&
+	    FS_UNLIKELY(atomic_load_explicit(&fs_instances[fs_tag_index(tag)].oneshot, memory_order_relaxed)))
+		fs_epoll_fired(fs_tag_index(tag), events, n);
 }
 
 /* A descriptor was dup'ed from an instance's, or is about to be closed. Process lock held. */

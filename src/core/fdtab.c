@@ -71,3 +71,27 @@ void fs_fd_close_hidden(int fd)
 	fs_fd_set_tag(fd, FS_TAG_NONE, 0);
 	fs_sys_close(fd);
 }
+
+int fs_fd_highest_foreign(void)
+{
+	_Alignas(8) char buf[2048];
+	int highest = -1;
+	int dir = fs_sys_open("/proc/self/fd", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	long len;
+
+	if (dir < 0)
+		return -1;
+	while ((len = fs_sys_getdents(dir, buf, sizeof(buf))) > 0) {
+		for (long at = 0; at < len; at += fs_sys_dirent_size(buf + at)) {
+			const char *name = fs_sys_dirent_name(buf + at);
+			int fd = 0;
+
+			for (; *name >= '0' && *name <= '9'; name++)
+				fd = fd * 10 + (*name - '0');
+			if (fd > highest && fd != dir && fs_tag_kind(fs_fd_tag(fd)) != FS_TAG_INTERNAL)
+				highest = fd;
+		}
+	}
+	fs_sys_close(dir);
+	return highest;
+}

@@ -5,7 +5,7 @@
  *
  * A tag can be stale: libc's internals and raw system calls close descriptors
  * past the hooks. Every hook through which a descriptor number is handed out
- * anew drops what is left of the old one (fs_fd_new in process.h).
+ * anew drops what is left of the old one (fs_descriptor_new in descriptor.h).
  */
 #ifndef FS_FDTAB_H
 #define FS_FDTAB_H
@@ -58,5 +58,7 @@ int fs_fd_hide(int fd);
 void fs_fd_close_hidden(int fd);
 /* The lowest descriptor in from..to that has a tag, or -1. How close_range() and closefrom() go around ours. */
 int fs_fd_next_tagged(unsigned from, unsigned to);
+/* The highest open descriptor of this process that is not one of ours; -1 when /proc does not tell. Reads a directory. */
+int fs_fd_highest_foreign(void);
 
 #endif

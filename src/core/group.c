@@ -40,7 +40,7 @@ int fs_group_alloc(void)
 	for (unsigned g = 0; g < FS_GROUPS_MAX; g++) {
 		if (fs_groups[g].held)
 			continue;
-		if (fs_group_state(g) == FS_GROUP_FREE || !fs_group_held_elsewhere(g)) {
+		if (!fs_group_claimed(g)) {
 			/* Readers outside the tree look at nothing else of a free one. */
 			atomic_store_explicit(&fs_group_rec(g)->state, FS_GROUP_FREE, memory_order_relaxed);
 			memset((void *)fs_group_rec(g), 0, sizeof(struct fs_group_rec));

@@ -16,6 +16,10 @@ int fs_inner_make(unsigned group, unsigned core, bool direct)
 
 	if (fd < 0)
 		return fd;
+	if (p->local[core] <= 0 || p->global <= 0) {
+		fs_sys_close(fd);
+		return -EBADF;
+	}
 	fd = fs_fd_hide(fd);
 	if (fd < 0)
 		return fd;
@@ -26,13 +30,13 @@ int fs_inner_make(unsigned group, unsigned core, bool direct)
 		fs_fd_close_hidden(fd);
 		return rc;
 	}
-	/*
-	 * The kernel bounds how many instances may hang on one file three levels
-	 * down (100, fs/eventpoll.c path_limits). Workers beyond that watch no
-	 * parked core; the first hundred do.
-	 */
 	rc = fs_sys_epoll_ctl(fd, EPOLL_CTL_ADD, p->parkset, &nested);
 	if (rc < 0)
 		fs_log(FS_LOG_DEBUG, "a worker of group %u does not watch parked cores (%s)", group, fs_errname(-rc));
 	return fd;
+}
+
+int fs_inner_drop_parked(int inner, unsigned group)
+{
+	return fs_sys_epoll_ctl(inner, EPOLL_CTL_DEL, fs_groups[group].parkset, NULL);
 }

@@ -14,5 +14,11 @@
  * instance the kernel ignores that flag.
  */
 int fs_inner_make(unsigned group, unsigned core, bool direct);
+/*
+ * Takes the parked set out of it again: the kernel bounds how many instances
+ * may hang on one file three levels up (100, path_limits in fs/eventpoll.c), so with
+ * more workers only the first hundred watch parked cores. 0 or -errno.
+ */
+int fs_inner_drop_parked(int inner, unsigned group);
 
 #endif

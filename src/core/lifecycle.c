@@ -25,9 +25,8 @@ void fs_fork_child(void)
 	fs_worker_unbind();
 	for (unsigned g = 0; g < FS_GROUPS_MAX; g++) {
 		fs_fd_close_hidden(fs_self.inner[g]);
-		if (fs_groups[g].held)
-			fs_group_hold(g);
 	}
+	fs_worker_forget_claims();
 	memset(&fs_self, 0, sizeof(fs_self));
 	fs_self.views = atomic_load_explicit(&fs_proc.views, memory_order_relaxed);
 	fs_leave(&mask);

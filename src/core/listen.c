@@ -108,6 +108,8 @@ static bool join_own_kind(int fd, const struct fs_group_rec *want)
 		if (fs_group_own(g)) {
 			if (n > 1) {
 				/* Our local listeners already take connections, so not all of the group's sockets can be theirs. */
+				fs_group_set_member(g, n, fs_sockopt_cookie(fd), FS_NO_CORE);
+				atomic_store_explicit(&rec->nmembers, n + 1, memory_order_relaxed);
 				fs_steering_abandon(g, "the application added a SO_REUSEPORT socket to it after it was fanned out", 0);
 				return true;
 			}
@@ -140,14 +142,18 @@ static int record(int fd, int backlog, const struct fs_group_rec *want, const st
 	atomic_store_explicit(&rec->backlog, (uint32_t)backlog, memory_order_relaxed);
 	fs_group_set_member(group, 0, fs_sockopt_cookie(fd), FS_NO_CORE);
 	atomic_store_explicit(&rec->nmembers, 1, memory_order_relaxed);
+	rc = fs_group_claim(group);
+	if (rc < 0)
+		return rc;
 	fs_groups[group] = *p;
+	fs_groups[group].claim = rc;
 	fs_groups[group].held = true;
 	rc = fs_listener_make(fd, group, 0);
 	if (rc < 0) {
+		fs_fd_close_hidden(fs_groups[group].claim);
 		memset(&fs_groups[group], 0, sizeof(fs_groups[group]));
 		return rc;
 	}
-	fs_group_hold(group);
 	atomic_store_explicit(&rec->state, FS_GROUP_PASSIVE, memory_order_relaxed);
 	return 0;
 }
@@ -181,7 +187,7 @@ static int make(int fd, int backlog)
 	const char *why;
 	int rc, group, strangers;
 
-	if (fs_foreign_process() || !eligible(fd) || !address_of(fd, &want) || !wanted(&want))
+	if (fs_foreign_process() || fs_proc.options.steer == FS_STEER_OFF || !eligible(fd) || !address_of(fd, &want) || !wanted(&want))
 		return fs_sys_listen(fd, backlog);
 	if (fs_tag_kind(fs_fd_tag(fd)) == FS_TAG_ODD)
 		return plainly(fd, backlog, "it has a socket option that cannot be given to other sockets", 0);
@@ -206,11 +212,14 @@ static int make(int fd, int backlog)
 
 	/* A stranger on the same address: without SO_REUSEPORT, listen() shall fail as it does without us. */
 	strangers = want.reuseport ? 0 : fs_strangers(&want, 0);
-	if (strangers != 0) {
+	if (strangers < 0) {
+		rc = plainly(fd, backlog, "the kernel does not tell who else listens on its address", -strangers);
+		goto out;
+	}
+	if (strangers) {
 		rc = fs_sys_listen(fd, backlog);
 		if (rc == 0)
-			fs_log(FS_LOG_INFO, "listener %d works as without fastsock: %s", fd,
-			       strangers < 0 ? "the kernel does not tell who else listens" : "another socket listens on its address");
+			fs_log(FS_LOG_WARN, "listener %d works as without fastsock: another socket listens on its address", fd);
 		goto out;
 	}
 	group = fs_group_alloc();
@@ -231,7 +240,7 @@ static int make(int fd, int backlog)
 	rc = record(fd, backlog, &want, &made, (unsigned)group);
 	if (rc < 0) {
 		fs_siblings_undo(&made, fd, &want);
-		rc = plainly(fd, backlog, "more listeners than there is room for", -rc);
+		rc = plainly(fd, backlog, "its group cannot be recorded", -rc);
 	}
 out:
 	fs_tree_unlock();
@@ -249,7 +258,7 @@ static int again(struct fs_listener *l, int fd, int backlog)
 		return rc;
 	atomic_store_explicit(&rec->backlog, (uint32_t)backlog, memory_order_relaxed);
 	for (unsigned c = 0; c < fs_proc.ncores; c++)
-		if (atomic_load_explicit(&fs_core_rec(g, c)->member, memory_order_relaxed))
+		if (fs_groups[g].local[c] > 0 && atomic_load_explicit(&fs_core_rec(g, c)->member, memory_order_relaxed))
 			fs_sys_listen(fs_groups[g].local[c], backlog);
 	if (atomic_exchange_explicit(&rec->stopped, 0, memory_order_relaxed))
 		fs_epoch_advance();
@@ -277,9 +286,9 @@ static void group_drop(unsigned group)
 	struct fs_group *p = &fs_groups[group];
 
 	fs_siblings_close(p);
+	fs_fd_close_hidden(p->claim);
 	memset(p, 0, sizeof(*p));
-	fs_group_release(group);
-	if (!fs_group_held_elsewhere(group))
+	if (!fs_group_claimed(group))
 		atomic_store_explicit(&fs_group_rec(group)->state, FS_GROUP_FREE, memory_order_relaxed);
 }
 
@@ -289,8 +298,19 @@ void fs_listener_unref(struct fs_listener *l, int fd)
 	unsigned group = l->group;
 
 	fs_fd_set_tag(fd, FS_TAG_NONE, 0);
-	if (--l->refs)
+	if (--l->refs) {
+		/* Any other one will do. */
+		for (unsigned i = 0; l->fd == fd || fs_listener_of(fs_fd_tag(l->fd)) != l; i++) {
+			int next = fs_fd_next_tagged(i, FS_FD_MAX - 1);
+
+			if (next < 0)
+				return;
+			i = (unsigned)next;
+			if (fs_listener_of(fs_fd_tag(next)) == l)
+				l->fd = next;
+		}
 		return;
+	}
 	if (!fs_group_own(group))
 		fs_worker_leave_member(group, l->member);
 	if (--p->listeners)
@@ -321,7 +341,8 @@ static void stop_locals(unsigned g)
 	struct fs_group_rec *rec = fs_group_rec(g);
 
 	for (unsigned c = 0; c < fs_proc.ncores; c++)
-		if (atomic_exchange_explicit(&fs_core_rec(g, c)->member, 0, memory_order_relaxed))
+		if (atomic_exchange_explicit(&fs_core_rec(g, c)->member, 0, memory_order_relaxed) &&
+		    fs_groups[g].local[c] > 0)
 			fs_sys_shutdown(fs_groups[g].local[c], SHUT_RDWR);
 	atomic_store_explicit(&rec->nmembers, 1, memory_order_relaxed);
 	atomic_store_explicit(&rec->stopped, 1, memory_order_relaxed);

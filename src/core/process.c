@@ -58,6 +58,8 @@ static void choose_cpus(void)
 			fs_log(FS_LOG_WARN, "this process may run on %u of the %u CPUs in FASTSOCK_CPUS only",
 			       fs_cpus_count(&set), fs_cpus_count(&fs_proc.options.cpus));
 	}
+	if (fs_cpus_count(&set) > FS_CORES_MAX)
+		fs_log(FS_LOG_WARN, "this process may run on %u CPUs: the first %u are used", fs_cpus_count(&set), FS_CORES_MAX);
 	for (unsigned cpu = fs_cpus_next(&set, 0); cpu < FS_CPUS_MAX && fs_proc.ncores < FS_CORES_MAX;
 	     cpu = fs_cpus_next(&set, cpu + 1))
 		fs_proc.cpu[fs_proc.ncores++] = (uint16_t)cpu;

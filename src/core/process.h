@@ -24,6 +24,7 @@ struct fs_process {
 	/* The process whose state this is. In a vfork child, getpid() differs: it must change nothing. */
 	int pid;
 	int memfd; /* of the region; 0 without one */
+	int claims; /* an empty file for the claims on groups: closing a descriptor of the region's would drop its record locks */
 	char *region; /* mapped shared; NULL without one */
 	/* Own copies of what the region's head says: the region can be written by anybody in the tree. */
 	uint32_t ncores;
@@ -36,9 +37,14 @@ extern struct fs_process fs_proc;
 
 /* A thread's own view, so that the hot paths need no lock and no search. */
 struct fs_thread {
-	int slot;       /* worker slot + 1; 0 when this thread is no worker */
-	unsigned core;  /* core of the worker whose view this is */
-	int shared;     /* instance + 1, while the view is that of an epoll instance that another worker owns */
+	int slot;        /* worker slot + 1; 0 when this thread is no worker */
+	uint32_t serial; /* tells this worker from a later one in the same slot */
+	unsigned core;   /* its core, or FS_NO_CORE */
+	unsigned view;   /* core whose local listeners `local` holds: its own, or that of `shared`'s owner; valid where `local` is set */
+	int shared;      /* instance + 1, while the view is that of an epoll instance that another worker owns */
+	int pending;     /* registrations that it removed since its last wait (epoll.c) */
+	bool waits;      /* some bit of `waiting` is set */
+	uint64_t waiting[FS_GROUPS_MAX / 64]; /* groups that it waits for by poll() or accept(), and is not parked in (waiter.c) */
 	uint32_t views; /* fs_proc.views for which `local` and `inner` hold */
 	uint32_t plain_epoch;  /* region epoch for which `plain` holds */
 	uint32_t alone_epoch;  /* ... for which `alone` holds */

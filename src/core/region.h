@@ -51,6 +51,8 @@ struct fs_worker_rec {
 	/* One bit a group: the worker waits for the group's connections / it serves its core's local listener. */
 	_Atomic uint64_t announced[FS_GROUPS_MAX / 64];
 	_Atomic uint64_t serving[FS_GROUPS_MAX / 64];
+	/* ... and serves it, but does not wait for it at the moment. */
+	_Atomic uint64_t parked[FS_GROUPS_MAX / 64];
 };
 
 enum fs_group_state {
@@ -96,7 +98,7 @@ struct fs_core_rec {
 	_Atomic uint64_t rx_sampled; /* connections whose RX CPU was looked at */
 	_Atomic uint64_t rx_local;   /* ... and was the CPU that accepted them */
 	_Atomic uint64_t accepted_parked; /* taken from a parked core's local listener */
-	_Atomic uint32_t parked;     /* 1: its worker does not wait for this group, others serve its local listener */
+	_Atomic uint32_t parked;     /* 1: none of its workers waits for this group, others serve its local listener */
 	_Atomic uint32_t member;     /* index of its local listener in the group, 0 while that does not listen */
 };
 

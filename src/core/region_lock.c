@@ -17,8 +17,7 @@
 /* Bytes of the memfd that stand for locks (region_lock.h). The file need not be that long. */
 #define LOCK_TREE 0
 #define LOCK_WORKERS 1
-#define LOCK_GROUPS (LOCK_WORKERS + FS_WORKERS_MAX)
-#define LOCK_GLOBALS (LOCK_GROUPS + FS_GROUPS_MAX)
+#define LOCK_GLOBALS (LOCK_WORKERS + FS_WORKERS_MAX)
 
 int fs_region_make(void)
 {
@@ -28,7 +27,7 @@ int fs_region_make(void)
 
 	if (fs_proc.region)
 		return 0;
-	fd = fs_sys_memfd_create(FS_REGION_NAME, MFD_CLOEXEC);
+	fd = fs_sys_memfd_create(FS_REGION_NAME, MFD_CLOEXEC | MFD_ALLOW_SEALING);
 	if (fd < 0)
 		return fd;
 	fd = fs_fd_hide(fd);
@@ -37,9 +36,20 @@ int fs_region_make(void)
 	rc = fs_sys_ftruncate(fd, (off_t)size);
 	if (rc < 0)
 		goto fail;
+	/* Nobody in the tree can shrink it under the others, which would be their death by SIGBUS. */
+	rc = fs_sys_fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL);
+	if (rc < 0)
+		goto fail;
 	rc = fs_sys_map_shared(fd, size, &fs_proc.region);
 	if (rc < 0)
 		goto fail;
+	rc = fs_sys_memfd_create(FS_REGION_NAME "-claims", MFD_CLOEXEC);
+	rc = rc < 0 ? rc : fs_fd_hide(rc);
+	if (rc < 0) {
+		fs_proc.region = NULL;
+		goto fail;
+	}
+	fs_proc.claims = rc;
 	head = (struct fs_region_head *)fs_proc.region;
 	head->version = FS_REGION_VERSION;
 	head->size = size;
@@ -92,14 +102,43 @@ static bool held_elsewhere(long byte)
 	return lock_op(F_GETLK, F_WRLCK, byte, &l) < 0 || l.l_type != F_UNLCK;
 }
 
-int fs_worker_lock(unsigned slot)
+/*
+ * The slots of this process's own workers: which thread, by a number that is
+ * never given twice. Private memory, because what the region says of pids may
+ * be wrong. Guarded by the process lock.
+ */
+static uint32_t own_serial[FS_WORKERS_MAX];
+
+int fs_worker_claim(unsigned slot, uint32_t serial)
 {
-	return lock_op(F_SETLK, F_WRLCK, LOCK_WORKERS + (long)slot, NULL);
+	int rc = lock_op(F_SETLK, F_WRLCK, LOCK_WORKERS + (long)slot, NULL);
+
+	if (rc == 0)
+		own_serial[slot] = serial;
+	return rc;
 }
 
-void fs_worker_unlock(unsigned slot)
+void fs_worker_unclaim(unsigned slot)
 {
+	own_serial[slot] = 0;
 	lock_op(F_SETLK, F_UNLCK, LOCK_WORKERS + (long)slot, NULL);
+}
+
+uint32_t fs_worker_serial(unsigned slot)
+{
+	return slot < FS_WORKERS_MAX ? own_serial[slot] : 0;
+}
+
+void fs_worker_forget_claims(void)
+{
+	memset(own_serial, 0, sizeof(own_serial));
+}
+
+void fs_worker_renew_claims(void)
+{
+	for (unsigned s = 0; s < FS_WORKERS_MAX; s++)
+		if (own_serial[s])
+			lock_op(F_SETLK, F_WRLCK, LOCK_WORKERS + (long)s, NULL);
 }
 
 bool fs_worker_alive(unsigned slot)
@@ -109,24 +148,42 @@ bool fs_worker_alive(unsigned slot)
 	if (atomic_load_explicit(&w->state, memory_order_relaxed) != FS_WORKER_LIVE)
 		return false;
 	/* A process does not see its own locks; its threads give their slots back when they end. */
-	if (atomic_load_explicit(&w->pid, memory_order_relaxed) == (uint32_t)fs_proc.pid)
+	if (own_serial[slot])
 		return true;
 	return held_elsewhere(LOCK_WORKERS + (long)slot);
 }
 
-void fs_group_hold(unsigned group)
+int fs_group_claim(unsigned group)
 {
-	lock_op(F_SETLK, F_RDLCK, LOCK_GROUPS + (long)group, NULL);
+	struct flock l = { .l_type = F_RDLCK, .l_whence = SEEK_SET, .l_start = (long)group, .l_len = 1 };
+	char path[] = "/proc/self/fd/0000000";
+	char *digit = path + sizeof(path) - 1;
+	int fd, rc;
+
+	/* A description of its own: its locks are shared with what is forked, and end with the last process that has it. */
+	for (int n = fs_proc.claims, i = 0; i < 7; i++, n /= 10)
+		*--digit = (char)('0' + n % 10);
+	while (*digit == '0') /* without leading zeroes: /proc does not take them */
+		memmove(digit, digit + 1, strlen(digit));
+	fd = fs_sys_open(path, O_RDWR | O_CLOEXEC);
+	if (fd < 0)
+		return fd;
+	fd = fs_fd_hide(fd);
+	if (fd < 0)
+		return fd;
+	rc = fs_sys_fcntl(fd, F_OFD_SETLK, (unsigned long)&l);
+	if (rc < 0) {
+		fs_fd_close_hidden(fd);
+		return rc;
+	}
+	return fd;
 }
 
-void fs_group_release(unsigned group)
+bool fs_group_claimed(unsigned group)
 {
-	lock_op(F_SETLK, F_UNLCK, LOCK_GROUPS + (long)group, NULL);
-}
+	struct flock l = { .l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = (long)group, .l_len = 1 };
 
-bool fs_group_held_elsewhere(unsigned group)
-{
-	return held_elsewhere(LOCK_GROUPS + (long)group);
+	return fs_sys_fcntl(fs_proc.claims, F_OFD_GETLK, (unsigned long)&l) < 0 || l.l_type != F_UNLCK;
 }
 
 bool fs_global_trylock(unsigned group)

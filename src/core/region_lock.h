@@ -53,15 +53,25 @@ static inline void fs_epoch_advance(void)
 int fs_tree_lock(void);
 void fs_tree_unlock(void);
 
-/* A worker's proof of life. */
-int fs_worker_lock(unsigned slot);
-void fs_worker_unlock(unsigned slot);
+/*
+ * A worker's proof of life. `serial` tells the threads of this process apart,
+ * also when a slot is used again; fs_worker_serial() is 0 for slots that are not this process's.
+ */
+int fs_worker_claim(unsigned slot, uint32_t serial);
+void fs_worker_unclaim(unsigned slot);
+uint32_t fs_worker_serial(unsigned slot);
 bool fs_worker_alive(unsigned slot);
+/* In a forked child, which has none. After the memfd's descriptor was moved: closing the old one dropped the locks. */
+void fs_worker_forget_claims(void);
+void fs_worker_renew_claims(void);
 
-/* A process's claim on a group: the record is free when no process has one. */
-void fs_group_hold(unsigned group);
-void fs_group_release(unsigned group);
-bool fs_group_held_elsewhere(unsigned group);
+/*
+ * A claim on a group, inherited by what is forked: the record is free when
+ * nobody has one. Returns a hidden descriptor, which is the claim, or -errno.
+ */
+int fs_group_claim(unsigned group);
+/* Whether anybody has a claim, this process included. */
+bool fs_group_claimed(unsigned group);
 
 /* Who may accept from a global listener that blocks: see accept.c. */
 bool fs_global_trylock(unsigned group);

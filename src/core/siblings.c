@@ -106,6 +106,8 @@ static int *holder(int fd)
 {
 	if (fd == fs_proc.memfd)
 		return &fs_proc.memfd;
+	if (fd == fs_proc.claims)
+		return &fs_proc.claims;
 	for (unsigned g = 0; g < FS_GROUPS_MAX; g++) {
 		struct fs_group *p = &fs_groups[g];
 
@@ -115,6 +117,8 @@ static int *holder(int fd)
 			return &p->global;
 		if (p->parkset == fd)
 			return &p->parkset;
+		if (p->claim == fd)
+			return &p->claim;
 		for (unsigned c = 0; c < fs_proc.ncores; c++)
 			if (p->local[c] == fd)
 				return &p->local[c];
@@ -135,6 +139,10 @@ int fs_siblings_move(int fd)
 	fs_fd_set_tag(moved, FS_TAG_INTERNAL, 0);
 	fs_fd_set_tag(fd, FS_TAG_NONE, 0);
 	*where = moved;
+	if (where == &fs_proc.memfd) {
+		fs_sys_close(fd);
+		fs_worker_renew_claims();
+	}
 	/* Threads that know the old number look again. */
 	atomic_fetch_add_explicit(&fs_proc.views, 1, memory_order_release);
 	return 0;
@@ -144,7 +152,7 @@ void fs_siblings_lost(int fd)
 {
 	int *where = holder(fd);
 
-	if (where && where != &fs_proc.memfd)
+	if (where && where != &fs_proc.memfd && where != &fs_proc.claims)
 		*where = 0;
 	atomic_fetch_add_explicit(&fs_proc.views, 1, memory_order_release);
 }

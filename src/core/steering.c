@@ -25,7 +25,7 @@ static int any_socket(unsigned group)
 	if (fs_groups[group].global)
 		return fs_groups[group].global;
 	for (unsigned i = 0; i < FS_TAG_INDEX_MAX; i++)
-		if (fs_listeners[i].refs && fs_listeners[i].group == group)
+		if (fs_listeners[i].refs && fs_listeners[i].group == group && fs_listeners[i].fd >= 0)
 			return fs_listeners[i].fd;
 	return -1;
 }
@@ -108,6 +108,22 @@ void fs_steering_detach(unsigned group)
 		attach(group, &miss, 1);
 }
 
+/* In an own group: all connections to the sockets that are the application's own, by flow as the kernel would. */
+static int only_theirs(unsigned group)
+{
+	uint32_t members = fs_group_members(group);
+	unsigned n = 0;
+	int rc;
+
+	for (unsigned m = 0; m < members; m++)
+		if (atomic_load_explicit(&fs_group_rec(group)->member[m].core, memory_order_relaxed) == FS_NO_CORE)
+			targets[n++] = (struct fs_steer_target){ 0, (uint16_t)m };
+	rc = fs_steer_plan_hash(&table, targets, n, 0);
+	if (rc == 0)
+		rc = fs_steer_compile(&table, program, PROGRAM_MAX);
+	return rc < 0 ? rc : attach(group, program, (unsigned)rc);
+}
+
 void fs_steering_abandon(unsigned group, const char *why, int err)
 {
 	struct fs_group_rec *rec = fs_group_rec(group);
@@ -115,7 +131,12 @@ void fs_steering_abandon(unsigned group, const char *why, int err)
 	if (fs_group_state(group) == FS_GROUP_ABANDONED)
 		return;
 	atomic_store_explicit(&rec->state, FS_GROUP_ABANDONED, memory_order_relaxed);
-	fs_steering_detach(group);
+	/* Local listeners stay in the kernel's group, so its hash must not reach them: later workers do not watch them. */
+	if (!fs_group_own(group) || fs_group_members(group) == 1)
+		fs_steering_detach(group);
+	else if (only_theirs(group) < 0)
+		fs_log(FS_LOG_ERROR, "the listener on port %u cannot be steered back: restart the program without fastsock",
+		       rec->port);
 	fs_epoch_advance();
 	fs_log(FS_LOG_WARN, "the listener on port %u works as without fastsock: %s%s%s%s", rec->port, why,
 	       err ? " (" : "", err ? fs_errname(err) : "", err ? ")" : "");

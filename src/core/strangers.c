@@ -9,7 +9,8 @@
 struct search {
 	const struct fs_group_rec *rec;
 	unsigned members;
-	bool found;
+	unsigned listening; /* of the members */
+	bool found;         /* one that is no member */
 };
 
 static bool search_one(const struct fs_netdiag_listener *l, void *arg)
@@ -22,10 +23,12 @@ static bool search_one(const struct fs_netdiag_listener *l, void *arg)
 	if (l->family == AF_INET6 && l->v6only != !!s->rec->v6only)
 		return true;
 	for (unsigned i = 0; i < s->members; i++)
-		if (atomic_load_explicit(&s->rec->member[i].cookie, memory_order_relaxed) == l->cookie)
+		if (atomic_load_explicit(&s->rec->member[i].cookie, memory_order_relaxed) == l->cookie) {
+			s->listening++;
 			return true;
+		}
 	s->found = true;
-	return false;
+	return true;
 }
 
 int fs_strangers(const struct fs_group_rec *rec, unsigned members)
@@ -34,4 +37,13 @@ int fs_strangers(const struct fs_group_rec *rec, unsigned members)
 	int rc = fs_netdiag_listeners((uint16_t)rec->port, search_one, &s);
 
 	return rc < 0 ? rc : s.found;
+}
+
+int fs_listeners_missing(const struct fs_group_rec *rec, unsigned members)
+{
+	struct search s = { .rec = rec, .members = members };
+
+	if (fs_netdiag_listeners((uint16_t)rec->port, search_one, &s) < 0 || s.listening >= members)
+		return 0;
+	return (int)(members - s.listening);
 }

@@ -12,5 +12,7 @@
  * first `members` members. 1, 0, or -errno when the kernel does not tell.
  */
 int fs_strangers(const struct fs_group_rec *rec, unsigned members);
+/* How many of its first `members` members listen no longer; 0 when the kernel does not tell. */
+int fs_listeners_missing(const struct fs_group_rec *rec, unsigned members);
 
 #endif

@@ -21,7 +21,8 @@ int fs_waiter_join(unsigned group, unsigned member);
 static inline int fs_waiter_inner(unsigned group, unsigned member)
 {
 	if (fs_self.views == atomic_load_explicit(&fs_proc.views, memory_order_relaxed)) {
-		if (fs_self.inner[group] && fs_self.local[group])
+		if (fs_self.inner[group] && fs_self.local[group] && !fs_self.shared &&
+		    fs_self.waiting[group / 64] >> (group % 64) & 1)
 			return fs_self.inner[group];
 		if (fs_self.alone_epoch == fs_epoch() && fs_self.alone[group / 64] >> (group % 64) & 1)
 			return 0;
@@ -30,18 +31,35 @@ static inline int fs_waiter_inner(unsigned group, unsigned member)
 }
 
 /*
- * Before poll(): whether any of the descriptors is a listener to be replaced.
- * If so, `copy` (of n entries) is what to poll instead. Afterwards,
- * fs_waiter_poll_done() brings the results back.
+ * The calling thread is about to wait for something else: it parks in all
+ * groups that it waited for in this way before, but for those in `present` (a
+ * bit each; NULL: none). Called only while fs_self.waits. Takes the process lock.
  */
-bool fs_waiter_poll_begin(const struct pollfd *fds, nfds_t n, struct pollfd *copy);
-void fs_waiter_poll_done(struct pollfd *fds, nfds_t n, const struct pollfd *copy);
+void fs_waiter_absent(const uint64_t *present);
+
+/* Listeners that one poll() can have replaced. More are polled as they are: they hear their global listener. */
+#define FS_SWAPS_MAX 64
+
+struct fs_waiter_swap {
+	nfds_t index;
+	int fd; /* as the application gave it */
+};
+
+/*
+ * Before poll(): listeners in `fds` that are served are replaced by what
+ * stands for them, in place; returns how many, for fs_waiter_poll_done(),
+ * which has to follow also when the thread is cancelled.
+ */
+unsigned fs_waiter_poll_begin(struct pollfd *fds, nfds_t n, struct fs_waiter_swap *swaps);
+void fs_waiter_poll_done(struct pollfd *fds, const struct fs_waiter_swap *swaps, unsigned count);
 
 /* Whether any of the descriptors has a tag that a poll has to look at. The common case: no. */
 static inline bool fs_waiter_poll_concerned(const struct pollfd *fds, nfds_t n)
 {
-	if (FS_LIKELY(!fs_proc.region))
+	if (FS_LIKELY(!fs_proc.region) || !fds)
 		return false;
+	if (FS_UNLIKELY(fs_self.waits))
+		return true;
 	for (nfds_t i = 0; i < n; i++) {
 		enum fs_tag_kind kind = fs_tag_kind(fs_fd_tag(fds[i].fd));
 

@@ -13,20 +13,76 @@
 #include "sys/sys.h"
 #include "worker_rec.h"
 
+/* ---- parking ---- */
+
+/*
+ * The core's entry in the parked set follows its flag. Two processes may flip
+ * it at once: whoever is last to tell the kernel looks whether it told the truth.
+ */
+static void set_parked(unsigned group, unsigned core, uint32_t parked)
+{
+	struct fs_core_rec *cr = fs_core_rec(group, core);
+	int fd = fs_groups[group].local[core];
+
+	if (atomic_exchange_explicit(&cr->parked, parked, memory_order_seq_cst) == parked)
+		return;
+	atomic_fetch_add_explicit(&fs_group_rec(group)->parked, parked ? 1 : (uint32_t)-1, memory_order_relaxed);
+	for (int tries = 0; fd > 0 && tries < 4; tries++) {
+		struct epoll_event ev = { .events = parked ? EPOLLIN : 0 };
+
+		if (fs_sys_epoll_ctl(fs_groups[group].parkset, EPOLL_CTL_MOD, fd, &ev) == -ENOENT)
+			fs_sys_epoll_ctl(fs_groups[group].parkset, EPOLL_CTL_ADD, fd, &ev);
+		if (atomic_load_explicit(&cr->parked, memory_order_seq_cst) == parked)
+			return;
+		parked = !parked;
+	}
+}
+
+/* A core is parked when none of its workers waits. */
+static void park_if_deserted(unsigned group, unsigned core)
+{
+	if (core < fs_proc.ncores && fs_group_own(group) &&
+	    atomic_load_explicit(&fs_core_rec(group, core)->member, memory_order_relaxed) &&
+	    !fs_workers_waiting(group, core))
+		set_parked(group, core, 1);
+}
+
+static uint32_t core_of(unsigned slot)
+{
+	return atomic_load_explicit(&fs_worker_rec(slot)->core, memory_order_relaxed);
+}
+
+void fs_worker_park(unsigned slot, unsigned group)
+{
+	fs_rec_set(fs_worker_rec(slot)->parked, group);
+	park_if_deserted(group, core_of(slot));
+}
+
+void fs_worker_unpark(unsigned slot, unsigned group)
+{
+	uint32_t core = core_of(slot);
+
+	fs_rec_clear(fs_worker_rec(slot)->parked, group);
+	if (core < fs_proc.ncores && fs_group_own(group))
+		set_parked(group, core, 0);
+}
+
 /* ---- slots ---- */
 
-/* The worker waits for the group no longer: its core's queue is for the others, and steering passes it by. Tree lock held. */
-static void rec_leave(unsigned slot, unsigned group)
+/*
+ * The worker waits for the group no longer: its core's queue is for the
+ * others, and steering passes it by. `steer`: the tree lock is held. Without it, which is when a stopped process
+ * keeps it, the others serve the queue all the same, and steering follows with the next change.
+ */
+static void rec_leave(unsigned slot, unsigned group, bool steer)
 {
 	struct fs_worker_rec *w = fs_worker_rec(slot);
-	bool served = fs_rec_has(w->serving, group);
-	uint32_t core = atomic_load_explicit(&w->core, memory_order_relaxed);
 
 	fs_rec_clear(w->announced, group);
 	fs_rec_clear(w->serving, group);
+	fs_rec_clear(w->parked, group);
 	if (fs_group_own(group)) {
-		if (served && core < fs_proc.ncores && !fs_workers_serving(group, core))
-			fs_worker_park(group, core);
+		park_if_deserted(group, core_of(slot));
 	} else {
 		for (unsigned m = 0; m < fs_group_members(group); m++) {
 			struct fs_member_rec *rec = &fs_group_rec(group)->member[m];
@@ -37,7 +93,7 @@ static void rec_leave(unsigned slot, unsigned group)
 			atomic_store_explicit(&rec->core, FS_NO_CORE, memory_order_relaxed);
 		}
 	}
-	if (fs_group_state(group) == FS_GROUP_ACTIVE)
+	if (steer && fs_group_state(group) == FS_GROUP_ACTIVE)
 		fs_steering_apply(group);
 	fs_epoch_advance();
 }
@@ -46,34 +102,38 @@ static void rec_leave(unsigned slot, unsigned group)
 static void reap(void)
 {
 	for (unsigned s = 0; s < FS_WORKERS_MAX; s++) {
-		if (fs_worker_rec_live(s) && !fs_worker_alive(s)) {
-			for (unsigned g = 0; g < FS_GROUPS_MAX; g++)
-				if (fs_groups[g].held && fs_rec_has(fs_worker_rec(s)->announced, g))
-					rec_leave(s, g);
-			fs_worker_rec_free(s);
-		}
+		if (!fs_worker_rec_live(s) || fs_worker_alive(s))
+			continue;
+		for (unsigned g = 0; g < FS_GROUPS_MAX; g++)
+			if (fs_groups[g].held && fs_rec_has(fs_worker_rec(s)->announced, g))
+				rec_leave(s, g, true);
+		fs_worker_rec_free(s);
 	}
 }
 
 /* A slot for the calling thread. Tree lock held. */
 static int claim_slot(void)
 {
+	static uint32_t serial; /* the process lock guards it */
+
 	for (unsigned s = 0; s < FS_WORKERS_MAX; s++) {
 		struct fs_worker_rec *w = fs_worker_rec(s);
 		int rc;
 
 		if (fs_worker_rec_live(s))
 			continue;
-		rc = fs_worker_lock(s);
+		rc = fs_worker_claim(s, ++serial ? serial : ++serial);
 		if (rc < 0)
 			return rc;
 		fs_worker_rec_free(s);
 		atomic_store_explicit(&w->pid, (uint32_t)fs_proc.pid, memory_order_relaxed);
 		atomic_store_explicit(&w->tid, (uint32_t)fs_sys_gettid(), memory_order_relaxed);
 		fs_self.core = fs_binding_choose();
+		fs_self.view = fs_self.core;
 		atomic_store_explicit(&w->core, fs_self.core, memory_order_relaxed);
 		atomic_store_explicit(&w->state, FS_WORKER_LIVE, memory_order_relaxed);
 		fs_self.slot = (int)s + 1;
+		fs_self.serial = serial;
 		if (fs_libc.watch_thread)
 			fs_libc.watch_thread();
 		return 0;
@@ -81,14 +141,15 @@ static int claim_slot(void)
 	return -ENOSPC;
 }
 
-/* Tree lock held. */
+/* The calling thread's. */
 static void release_slot(void)
 {
 	unsigned s = (unsigned)fs_self.slot - 1;
 
 	fs_worker_rec_free(s);
-	fs_worker_unlock(s);
+	fs_worker_unclaim(s);
 	fs_self.slot = 0;
+	fs_self.serial = 0;
 	fs_binding_end();
 }
 
@@ -162,13 +223,24 @@ static bool serve_own(unsigned group)
 		fs_steering_abandon(group, "the kernel refuses the steering program", -rc);
 		return false;
 	}
-	fs_worker_unpark(group, core);
+	fs_worker_unpark((unsigned)fs_self.slot - 1, group);
+	fs_self.view = core;
 	fs_self.local[group] = fs_groups[group].local[core];
 	return true;
 }
 
+/* Some socket of an adopted group was closed: the kernel moved another one to its index. */
+static bool closed_one(unsigned group)
+{
+	return fs_listeners_missing(fs_group_rec(group), fs_group_members(group)) > 0;
+}
+
 static bool serve_adopted(unsigned group)
 {
+	if (closed_one(group)) {
+		fs_steering_abandon(group, "the application closed one of its SO_REUSEPORT sockets", 0);
+		return false;
+	}
 	fs_rec_set(fs_worker_rec((unsigned)fs_self.slot - 1)->serving, group);
 	if (fs_steering_apply(group) < 0)
 		fs_steering_abandon(group, "the kernel refuses the steering program", 0);
@@ -213,7 +285,7 @@ bool fs_worker_join(unsigned group, unsigned member, bool announce)
 {
 	bool serves;
 
-	if (fs_proc.options.steer == FS_STEER_OFF || fs_group_state(group) == FS_GROUP_ABANDONED)
+	if (fs_group_state(group) == FS_GROUP_ABANDONED)
 		return false;
 	if (fs_self.slot && fs_rec_has(fs_worker_rec((unsigned)fs_self.slot - 1)->serving, group) &&
 	    (fs_self.local[group] || !fs_group_own(group)))
@@ -227,20 +299,16 @@ bool fs_worker_join(unsigned group, unsigned member, bool announce)
 
 /* ---- leaving ---- */
 
-bool fs_worker_is_ours(unsigned slot)
+bool fs_worker_is_ours(unsigned slot, uint32_t serial)
 {
-	return fs_worker_rec_live(slot) &&
-	       atomic_load_explicit(&fs_worker_rec(slot)->pid, memory_order_relaxed) == (uint32_t)fs_proc.pid;
+	return serial && fs_worker_serial(slot) == serial;
 }
 
-/* Tree lock held. */
-static void leave_locked(unsigned slot, unsigned group)
+static void leave(unsigned slot, unsigned group, bool steer)
 {
-	bool self = (int)slot + 1 == fs_self.slot;
-
 	if (fs_rec_has(fs_worker_rec(slot)->announced, group))
-		rec_leave(slot, group);
-	if (!self)
+		rec_leave(slot, group, steer);
+	if ((int)slot + 1 != fs_self.slot)
 		return;
 	fs_self.local[group] = 0;
 	if (fs_rec_empty(fs_worker_rec(slot)->announced))
@@ -249,26 +317,28 @@ static void leave_locked(unsigned slot, unsigned group)
 
 void fs_worker_leave(unsigned slot, unsigned group)
 {
-	if (fs_tree_lock() < 0)
-		return;
-	leave_locked(slot, group);
-	fs_tree_unlock();
+	bool locked = fs_tree_lock() == 0;
+
+	leave(slot, group, locked);
+	if (locked)
+		fs_tree_unlock();
 }
 
 /* For each worker of this process that waits for the group, and in an adopted group for that member. */
 static void leave_all(unsigned group, int member)
 {
-	if (fs_tree_lock() < 0)
-		return;
+	bool locked = fs_tree_lock() == 0;
+
 	for (unsigned s = 0; s < FS_WORKERS_MAX; s++) {
-		if (!fs_worker_is_ours(s) || !fs_rec_has(fs_worker_rec(s)->announced, group))
+		if (!fs_worker_serial(s) || !fs_rec_has(fs_worker_rec(s)->announced, group))
 			continue;
 		if (member < 0 || (member < FS_MEMBERS_MAX &&
 				   atomic_load_explicit(&fs_group_rec(group)->member[member].worker,
 							memory_order_relaxed) == s + 1))
-			leave_locked(s, group);
+			leave(s, group, locked);
 	}
-	fs_tree_unlock();
+	if (locked)
+		fs_tree_unlock();
 }
 
 void fs_worker_leave_process(unsigned group)
@@ -283,19 +353,6 @@ void fs_worker_leave_member(unsigned group, unsigned member)
 	leave_all(group, (int)member);
 }
 
-void fs_worker_refresh(void)
-{
-	/* Pairs with the release in fs_worker_leave_process(): what it closed is not used after this. */
-	uint32_t views = atomic_load_explicit(&fs_proc.views, memory_order_acquire);
-
-	if (fs_self.views == views)
-		return;
-	fs_self.views = views;
-	memset(fs_self.local, 0, sizeof(fs_self.local));
-	fs_self.plain_epoch = 0;
-	fs_self.shared = 0;
-}
-
 void fs_worker_thread_exit(void)
 {
 	sigset_t old;
@@ -307,39 +364,49 @@ void fs_worker_thread_exit(void)
 		fs_fd_close_hidden(fs_self.inner[g]);
 		fs_self.inner[g] = 0;
 	}
-	if (fs_self.slot && fs_tree_lock() == 0) {
-		for (unsigned g = 0; g < FS_GROUPS_MAX; g++)
-			if (fs_rec_has(fs_worker_rec((unsigned)fs_self.slot - 1)->announced, g))
-				rec_leave((unsigned)fs_self.slot - 1, g);
+	for (unsigned g = 0; g < FS_GROUPS_MAX && fs_self.slot; g++)
+		if (fs_rec_has(fs_worker_rec((unsigned)fs_self.slot - 1)->announced, g))
+			fs_worker_leave((unsigned)fs_self.slot - 1, g);
+	if (fs_self.slot)
 		release_slot();
-		fs_tree_unlock();
-	}
 	fs_leave(&old);
 }
 
-/* ---- parking ---- */
+/* ---- the thread's view ---- */
 
-static void set_parked(unsigned group, unsigned core, bool parked)
+void fs_worker_view(void)
 {
-	struct fs_core_rec *cr;
-	struct epoll_event ev = { .events = parked ? EPOLLIN : 0 };
+	/* Pairs with the release in fs_worker_leave_process(): what it closed is not used after this. */
+	uint32_t views = atomic_load_explicit(&fs_proc.views, memory_order_acquire);
+	unsigned core = fs_self.slot ? fs_self.core : FS_NO_CORE;
 
-	if (core >= fs_proc.ncores)
-		return;
-	cr = fs_core_rec(group, core);
-	if (atomic_exchange_explicit(&cr->parked, parked, memory_order_relaxed) == parked)
-		return;
-	atomic_fetch_add_explicit(&fs_group_rec(group)->parked, parked ? 1 : (uint32_t)-1, memory_order_relaxed);
-	if (fs_sys_epoll_ctl(fs_groups[group].parkset, EPOLL_CTL_MOD, fs_groups[group].local[core], &ev) == -ENOENT)
-		fs_sys_epoll_ctl(fs_groups[group].parkset, EPOLL_CTL_ADD, fs_groups[group].local[core], &ev);
+	for (unsigned g = 0; g < FS_GROUPS_MAX; g++) {
+		bool serves = core < fs_proc.ncores && fs_groups[g].held && fs_group_own(g) &&
+			      fs_rec_has(fs_worker_rec((unsigned)fs_self.slot - 1)->serving, g);
+
+		fs_self.local[g] = serves && fs_groups[g].local[core] > 0 ? fs_groups[g].local[core] : 0;
+		if (fs_self.views != views) {
+			/* The sockets in it may be gone, and the group another one. */
+			fs_fd_close_hidden(fs_self.inner[g]);
+			fs_self.inner[g] = 0;
+		}
+	}
+	fs_self.view = core;
+	fs_self.shared = 0;
+	if (fs_self.views != views) {
+		fs_self.views = views;
+		fs_self.plain_epoch = 0;
+		fs_self.alone_epoch = 0;
+	}
 }
 
-void fs_worker_park(unsigned group, unsigned core)
+void fs_worker_refresh(void)
 {
-	set_parked(group, core, true);
-}
+	sigset_t old;
 
-void fs_worker_unpark(unsigned group, unsigned core)
-{
-	set_parked(group, core, false);
+	if (FS_LIKELY(fs_self.views == atomic_load_explicit(&fs_proc.views, memory_order_relaxed)) || fs_foreign_process())
+		return;
+	fs_enter(&old);
+	fs_worker_view();
+	fs_leave(&old);
 }

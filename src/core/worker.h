@@ -19,8 +19,8 @@
 bool fs_worker_join(unsigned group, unsigned member, bool announce);
 /* The worker in `slot`, one of this process, waits for it no longer. Takes the tree lock. */
 void fs_worker_leave(unsigned slot, unsigned group);
-/* Whether the worker in `slot` is a thread of this process. */
-bool fs_worker_is_ours(unsigned slot);
+/* Whether the worker in `slot` still is that thread of this process. */
+bool fs_worker_is_ours(unsigned slot, uint32_t serial);
 /* Likewise for all threads of this process, and for whoever serves a socket of an adopted group. Take the tree lock. */
 void fs_worker_leave_process(unsigned group);
 void fs_worker_leave_member(unsigned group, unsigned member);
@@ -28,13 +28,19 @@ void fs_worker_leave_member(unsigned group, unsigned member);
 void fs_worker_thread_exit(void);
 
 /*
- * Parking: the core's worker does not wait for the group at the moment, so the
- * others watch its local listener too. Steering is left alone. No lock needed.
+ * Parking: the worker, which serves, does not wait for the group at the
+ * moment. When no worker of its core does, the others watch the core's local
+ * listener too. Steering is left alone. No lock needed.
  */
-void fs_worker_park(unsigned group, unsigned core);
-void fs_worker_unpark(unsigned group, unsigned core);
+void fs_worker_park(unsigned slot, unsigned group);
+void fs_worker_unpark(unsigned slot, unsigned group);
 
-/* Brings fs_self up to date when descriptors were taken from under it. No lock needed when it is up to date. */
+/*
+ * fs_self as it is by this thread's own slot: local listeners of the groups
+ * that it serves, and no inner instance that was made before descriptors were closed.
+ */
+void fs_worker_view(void);
+/* The same where descriptors were closed since; takes the process lock if so. */
 void fs_worker_refresh(void);
 
 /*

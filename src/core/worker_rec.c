@@ -23,6 +23,7 @@ void fs_worker_rec_free(unsigned slot)
 	for (unsigned i = 0; i < FS_GROUPS_MAX / 64; i++) {
 		atomic_store_explicit(&w->announced[i], 0, memory_order_relaxed);
 		atomic_store_explicit(&w->serving[i], 0, memory_order_relaxed);
+		atomic_store_explicit(&w->parked[i], 0, memory_order_relaxed);
 	}
 }
 
@@ -38,6 +39,15 @@ unsigned fs_workers_serving(unsigned group, unsigned core)
 	for (unsigned s = 0; s < FS_WORKERS_MAX; s++)
 		n += fs_worker_rec_live(s) && core_of(s) == core && fs_rec_has(fs_worker_rec(s)->serving, group);
 	return n;
+}
+
+bool fs_workers_waiting(unsigned group, unsigned core)
+{
+	for (unsigned s = 0; s < FS_WORKERS_MAX; s++)
+		if (fs_worker_rec_live(s) && core_of(s) == core && fs_rec_has(fs_worker_rec(s)->serving, group) &&
+		    !fs_rec_has(fs_worker_rec(s)->parked, group))
+			return true;
+	return false;
 }
 
 bool fs_worker_announced(unsigned group, unsigned core)
@@ -77,5 +87,6 @@ void fs_workers_forget_group(unsigned group)
 	for (unsigned s = 0; s < FS_WORKERS_MAX; s++) {
 		fs_rec_clear(fs_worker_rec(s)->announced, group);
 		fs_rec_clear(fs_worker_rec(s)->serving, group);
+		fs_rec_clear(fs_worker_rec(s)->parked, group);
 	}
 }

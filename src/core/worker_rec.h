@@ -9,17 +9,18 @@
 
 static inline bool fs_rec_has(const _Atomic uint64_t *set, unsigned group)
 {
-	return atomic_load_explicit(&set[group / 64], memory_order_relaxed) >> (group % 64) & 1;
+	return atomic_load_explicit(&set[group / 64], memory_order_seq_cst) >> (group % 64) & 1;
 }
 
+/* Setting and clearing is sequentially consistent: of two workers of a core that park at once, one must see both (worker.c). */
 static inline void fs_rec_set(_Atomic uint64_t *set, unsigned group)
 {
-	atomic_fetch_or_explicit(&set[group / 64], UINT64_C(1) << (group % 64), memory_order_relaxed);
+	atomic_fetch_or_explicit(&set[group / 64], UINT64_C(1) << (group % 64), memory_order_seq_cst);
 }
 
 static inline void fs_rec_clear(_Atomic uint64_t *set, unsigned group)
 {
-	atomic_fetch_and_explicit(&set[group / 64], ~(UINT64_C(1) << (group % 64)), memory_order_relaxed);
+	atomic_fetch_and_explicit(&set[group / 64], ~(UINT64_C(1) << (group % 64)), memory_order_seq_cst);
 }
 
 bool fs_rec_empty(const _Atomic uint64_t *set);
@@ -30,6 +31,8 @@ void fs_worker_rec_free(unsigned slot);
 
 /* How many serve the core's local listener. Whether one waits for the group with this core (FS_NO_CORE: without one). */
 unsigned fs_workers_serving(unsigned group, unsigned core);
+/* Whether one of them waits for it now. */
+bool fs_workers_waiting(unsigned group, unsigned core);
 bool fs_worker_announced(unsigned group, unsigned core);
 
 /* Nobody serves local listeners any more, until workers join again. Nobody knows the group any more. */

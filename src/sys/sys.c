@@ -3,7 +3,7 @@
 
 #include <errno.h>
 #include <linux/types.h>
-#include <stdio.h>
+#include <string.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
@@ -44,12 +44,23 @@ long fs_sys_write(int fd, const void *buf, size_t len)
 	return SYS(SYS_write, fd, buf, len);
 }
 
-int fs_sys_fstat(int fd, struct stat *st)
+long fs_sys_getdents(int fd, void *buf, size_t len)
 {
-	int saved = errno;
+	return SYS(SYS_getdents64, fd, buf, len);
+}
 
-	/* libc's struct stat is not the kernel's on every architecture, so the wrapper does it; it has no hook. */
-	return (int)result(fstat(fd, st), saved);
+/* struct linux_dirent64 (getdents(2)): inode and offset of 8 bytes each, size of 2, type of 1, name. */
+unsigned short fs_sys_dirent_size(const void *entry)
+{
+	unsigned short size;
+
+	memcpy(&size, (const char *)entry + 16, sizeof(size));
+	return size;
+}
+
+const char *fs_sys_dirent_name(const void *entry)
+{
+	return (const char *)entry + 19;
 }
 
 int fs_sys_ftruncate(int fd, off_t len)
@@ -151,11 +162,6 @@ int fs_sys_getpid(void)
 int fs_sys_gettid(void)
 {
 	return (int)SYS(SYS_gettid);
-}
-
-int fs_sys_tgkill(int pid, int tid, int sig)
-{
-	return (int)SYS(SYS_tgkill, pid, tid, sig);
 }
 
 int fs_sys_getrlimit_nofile(unsigned long *soft)

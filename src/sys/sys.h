@@ -14,7 +14,6 @@
 #include <stdint.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
 #include <sys/types.h>
 #include <time.h>
 
@@ -22,7 +21,10 @@ int fs_sys_open(const char *path, int flags);
 int fs_sys_close(int fd);
 long fs_sys_read(int fd, void *buf, size_t len);
 long fs_sys_write(int fd, const void *buf, size_t len);
-int fs_sys_fstat(int fd, struct stat *st);
+/* Entries of a directory as the kernel lays them out; the two accessors read one of them. */
+long fs_sys_getdents(int fd, void *buf, size_t len);
+unsigned short fs_sys_dirent_size(const void *entry);
+const char *fs_sys_dirent_name(const void *entry);
 int fs_sys_ftruncate(int fd, off_t len);
 int fs_sys_memfd_create(const char *name, unsigned flags);
 int fs_sys_fcntl(int fd, int cmd, unsigned long arg);
@@ -47,7 +49,6 @@ void fs_sys_nanosleep(const struct timespec *duration);
 
 int fs_sys_getpid(void);
 int fs_sys_gettid(void);
-int fs_sys_tgkill(int pid, int tid, int sig);
 int fs_sys_getrlimit_nofile(unsigned long *soft);
 /* Affinity masks as the kernel has them: `len` bytes of unsigned longs. The getter returns the bytes that it wrote. */
 int fs_sys_getaffinity(int tid, void *mask, size_t len);
