@@ -31,7 +31,10 @@ static double best(double least, uint64_t from)
 	return ns < least ? ns : least;
 }
 
-/* Copies that close() will see for the first time: made behind the library's back, as libc itself makes descriptors. */
+/*
+ * Copies that close() will see for the first time: made behind the library's back,
+ * as libc itself makes descriptors.
+ */
 static double close_batch(int fd, double least)
 {
 	int copies[BATCH];
@@ -79,7 +82,10 @@ static int make_listener(int ep)
 	return fd;
 }
 
-/* With the library loaded there must be something to measure: its hooks in front of libc, and the listener in its tables. */
+/*
+ * With the library loaded there must be something to measure: its hooks in front of
+ * libc, and the listener in its tables.
+ */
 static void check_library(int listener)
 {
 	static const char *const names[] = { "close", "epoll_ctl", "fcntl" };

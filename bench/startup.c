@@ -55,7 +55,10 @@ int main(int argc, char **argv)
 	}
 	if (!library || optind == argc)
 		bench_die("--library FILE and a command are needed");
-	/* The dynamic linker only warns about a library that is not there, and then nothing would be measured. */
+	/*
+	 * The dynamic linker only warns about a library that is not there, and then nothing
+	 * would be measured.
+	 */
 	if (access(library, R_OK) != 0)
 		bench_die("%s: %s", library, strerror(errno));
 	if (asprintf(&preload, "LD_PRELOAD=%s", library) < 0)

@@ -1,11 +1,11 @@
 /*
  * What steering alone is worth: the two-instruction program that picks the
  * SO_REUSEPORT socket by CPU, put on the sockets of a server that runs, from
- * outside. It is what libfastsock is measured against where the question is how much its own machinery costs.
+ * outside. It is what libfastsock is measured against where the question is how
+ * much its own machinery costs.
  *
- * usage: steer_cpu PID PORT
- * Needs the right to trace the process (pidfd_getfd, Linux 5.6). The server's n-th socket must belong to
- * the worker on CPU n.
+ * usage: steer_cpu PID PORT Needs the right to trace the process (pidfd_getfd,
+ * Linux 5.6). The server's n-th socket must belong to the worker on CPU n.
  */
 #define _GNU_SOURCE
 #include <arpa/inet.h>

@@ -1,11 +1,17 @@
-/* What the files of the fastsock command share. It runs as an ordinary program: libc, stdio and malloc as usual. */
+/*
+ * What the files of the fastsock command share. It runs as an ordinary program:
+ * libc, stdio and malloc as usual.
+ */
 #ifndef FS_CLI_H
 #define FS_CLI_H
 
 #include <stdbool.h>
 #include <stddef.h>
 
-/* Exit statuses. `fastsock run` takes the last three from env(1), because what it executes has statuses of its own. */
+/*
+ * Exit statuses. `fastsock run` takes the last three from env(1), because what it
+ * executes has statuses of its own.
+ */
 enum fs_exit {
 	FS_EXIT_OK = 0,
 	FS_EXIT_FAILED = 1,

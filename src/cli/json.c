@@ -5,7 +5,10 @@
 #include <stddef.h>
 #include <stdio.h>
 
-/* Bytes of the well-formed UTF-8 sequence at s (RFC 3629, section 4), or 0 if there is none. s is NUL-terminated. */
+/*
+ * Bytes of the well-formed UTF-8 sequence at s (RFC 3629, section 4), or 0 if there
+ * is none. s is NUL-terminated.
+ */
 static size_t utf8_length(const unsigned char *s)
 {
 	unsigned char low = 0x80, high = 0xbf;

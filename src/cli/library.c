@@ -14,7 +14,10 @@
 #include "cli.h"
 #include "library.h"
 
-/* The name that the linker uses comes with the development files only, on some distributions; the other is the soname. */
+/*
+ * The name that the linker uses comes with the development files only, on some
+ * distributions; the other is the soname.
+ */
 static const char *const names[] = {"libfastsock.so", "libfastsock.so.0"};
 
 /* What separates entries of LD_PRELOAD (ld.so(8)), without a way to escape it. */
@@ -72,7 +75,10 @@ static void own_directory(char dir[PATH_MAX])
 		*slash = '\0';
 }
 
-/* How one gets from the directory of commands to that of libraries, where installations put them: "../lib", as a rule. */
+/*
+ * How one gets from the directory of commands to that of libraries, where
+ * installations put them: "../lib", as a rule.
+ */
 static char *libdir_from_bindir(void)
 {
 	static const char bin[] = FS_BINDIR, lib[] = FS_LIBDIR;

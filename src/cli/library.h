@@ -2,9 +2,15 @@
 #ifndef FS_CLI_LIBRARY_H
 #define FS_CLI_LIBRARY_H
 
-/* The library's path, which the caller frees; NULL after a message when there is none, or none that LD_PRELOAD could name. */
+/*
+ * The library's path, which the caller frees; NULL after a message when there is
+ * none, or none that LD_PRELOAD could name.
+ */
 char *fs_library_find(void);
-/* The value for LD_PRELOAD: `library` first, then what `old` (may be NULL) names but for libfastsock itself. The caller frees it. */
+/*
+ * The value for LD_PRELOAD: `library` first, then what `old` (may be NULL) names
+ * but for libfastsock itself. The caller frees it.
+ */
 char *fs_library_preload(const char *library, const char *old);
 
 #endif

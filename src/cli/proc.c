@@ -76,7 +76,7 @@ static void add(struct fs_trees *trees, const struct stat *st, int pid, int fd)
 	if (tree->nprocesses && tree->process[tree->nprocesses - 1].pid == pid)
 		return;
 	tree->process = fs_cli_grow(tree->process, tree->nprocesses + 1, sizeof(*tree->process));
-	tree->process[tree->nprocesses++] = (struct fs_process){pid, own_pid(pid), fd};
+	tree->process[tree->nprocesses++] = (struct fs_tree_process){pid, own_pid(pid), fd};
 }
 
 int fs_trees_add_process(struct fs_trees *trees, int pid)
@@ -162,13 +162,16 @@ void fs_trees_free(struct fs_trees *trees)
 	*trees = (struct fs_trees){0};
 }
 
-static int open_checked(const struct fs_tree *tree, const struct fs_process *process)
+static int open_checked(const struct fs_tree *tree, const struct fs_tree_process *process)
 {
 	char path[64];
 	struct stat st;
 	int handle, fd;
 
-	/* O_PATH first: to open a device or a FIFO, which the process may have put there meanwhile, could block or do things. */
+	/*
+	 * O_PATH first: to open a device or a FIFO, which the process may have put there
+	 * meanwhile, could block or do things.
+	 */
 	snprintf(path, sizeof(path), "/proc/%d/fd/%d", process->pid, process->fd);
 	handle = open(path, O_PATH | O_CLOEXEC);
 	if (handle < 0)
@@ -195,7 +198,7 @@ int fs_tree_open(const struct fs_tree *tree)
 	return fd;
 }
 
-const struct fs_process *fs_tree_process(const struct fs_tree *tree, unsigned own)
+const struct fs_tree_process *fs_tree_process(const struct fs_tree *tree, unsigned own)
 {
 	for (size_t i = 0; i < tree->nprocesses; i++) {
 		if ((unsigned)tree->process[i].own_pid == own)

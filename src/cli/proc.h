@@ -6,7 +6,7 @@
 #include <stddef.h>
 #include <sys/types.h>
 
-struct fs_process {
+struct fs_tree_process {
 	int pid;
 	int own_pid; /* what it calls itself, and writes into the region: another number in a PID namespace of its own */
 	int fd;      /* its descriptor of the region */
@@ -15,7 +15,7 @@ struct fs_process {
 struct fs_tree {
 	dev_t dev; /* dev and ino identify the region */
 	ino_t ino;
-	struct fs_process *process; /* in the order of /proc: by pid, lowest first */
+	struct fs_tree_process *process; /* in the order of /proc: by pid, lowest first */
 	size_t nprocesses;
 };
 
@@ -35,10 +35,13 @@ int fs_trees_scan(struct fs_trees *trees);
 const struct fs_tree *fs_trees_find(const struct fs_trees *trees, dev_t dev, ino_t ino);
 void fs_trees_free(struct fs_trees *trees);
 
-/* A descriptor of the tree's region to read from, or -errno. Refuses whatever else has come to be behind the process's descriptor by now. */
+/*
+ * A descriptor of the tree's region to read from, or -errno. Refuses whatever else
+ * has come to be behind the process's descriptor by now.
+ */
 int fs_tree_open(const struct fs_tree *tree);
 /* The process of the tree that calls itself `own_pid`, or NULL. */
-const struct fs_process *fs_tree_process(const struct fs_tree *tree, unsigned own_pid);
+const struct fs_tree_process *fs_tree_process(const struct fs_tree *tree, unsigned own_pid);
 /* Whether the tree's sockets are in this command's network namespace. */
 bool fs_tree_same_network(const struct fs_tree *tree);
 

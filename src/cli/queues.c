@@ -1,4 +1,7 @@
-/* Accept queues by socket cookie: the region names its sockets by cookie, and sock_diag tells cookies together with queue lengths. */
+/*
+ * Accept queues by socket cookie: the region names its sockets by cookie, and
+ * sock_diag tells cookies together with queue lengths.
+ */
 #include <stdlib.h>
 
 #include "core/netdiag.h"

@@ -156,7 +156,10 @@ static bool resolve(const char *command, char *path, size_t len)
 	}
 }
 
-/* The dynamic linker ignores a LD_PRELOAD with slashes when the program gains rights by being executed: say so, for it looks like a defect. */
+/*
+ * The dynamic linker ignores a LD_PRELOAD with slashes when the program gains
+ * rights by being executed: say so, for it looks like a defect.
+ */
 static void warn_of_setuid(const char *command)
 {
 	char path[4096];
@@ -202,7 +205,10 @@ static int take_option(const struct fs_option_info *info, char *value)
 	return FS_EXIT_RUN_FAILED;
 }
 
-/* Takes the options in front of the command. FS_EXIT_OK, or the status to end with; *helped when that is because of --help. */
+/*
+ * Takes the options in front of the command. FS_EXIT_OK, or the status to end with;
+ * *helped when that is because of --help.
+ */
 static int take_options(int argc, char **argv, bool *helped)
 {
 	struct option *options = long_options();

@@ -103,17 +103,23 @@ static const char *copy(struct fs_view *view, int fd)
 		return "there is no memory to copy it to";
 	if (!read_all(fd, view->region, fs_region_size(view->ncores)))
 		return "it is cut short";
-	/* The second reading of the head may differ from what was checked; nothing of it but the CPU numbers is used. */
+	/*
+	 * The second reading of the head may differ from what was checked; nothing of it
+	 * but the CPU numbers is used.
+	 */
 	view->head = (const void *)view->region;
 	view->worker = (const void *)(view->region + fs_region_workers_at());
 	view->group = (const void *)(view->region + fs_region_groups_at());
 	return check(view);
 }
 
-/* A worker is alive with its process, which normally holds the region; one that closed all its descriptors does not. */
+/*
+ * A worker is alive with its process, which normally holds the region; one that
+ * closed all its descriptors does not.
+ */
 static int living_pid(const struct fs_view *view, const struct fs_worker_rec *worker)
 {
-	const struct fs_process *process = fs_tree_process(view->tree, worker->pid);
+	const struct fs_tree_process *process = fs_tree_process(view->tree, worker->pid);
 	unsigned pid = worker->pid;
 
 	if (process)
@@ -160,7 +166,7 @@ void fs_view_free(struct fs_view *view)
 
 int fs_view_tree_pid(const struct fs_view *view)
 {
-	const struct fs_process *creator = fs_tree_process(view->tree, view->head->creator);
+	const struct fs_tree_process *creator = fs_tree_process(view->tree, view->head->creator);
 
 	return creator ? creator->pid : view->tree->process[0].pid;
 }
@@ -234,7 +240,10 @@ int64_t fs_view_queue(const struct fs_view *view, unsigned group, unsigned core)
 	if (!view->queues)
 		return -1;
 	for (unsigned i = 0; i < g->nmembers; i++) {
-		/* Ours listens once the core's record points to it, and the kernel does not know it before. */
+		/*
+		 * Ours listens once the core's record points to it, and the kernel does not know it
+		 * before.
+		 */
 		if (g->mode == FS_GROUP_OWN && (!own || own != i))
 			continue;
 		if (g->member[i].core == core)

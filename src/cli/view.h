@@ -37,7 +37,10 @@ const struct fs_core_rec *fs_view_core(const struct fs_view *view, unsigned grou
 unsigned fs_view_workers(const struct fs_view *view, unsigned group);
 /* Distinct pids of the live workers that serve the core's local listener, in the order of their slots. */
 unsigned fs_view_owners(const struct fs_view *view, unsigned group, unsigned core, int pids[FS_WORKERS_MAX]);
-/* Connections that wait at the core's local listeners; -1 when there is none, or the number cannot be known. */
+/*
+ * Connections that wait at the core's local listeners; -1 when there is none, or
+ * the number cannot be known.
+ */
 int64_t fs_view_queue(const struct fs_view *view, unsigned group, unsigned core);
 /* Likewise at the group's other listeners: the global listener, or adopted ones that nobody serves. */
 int64_t fs_view_global_queue(const struct fs_view *view, unsigned group);

@@ -57,8 +57,9 @@ static int take_local(unsigned group, int fd, struct sockaddr *addr, socklen_t *
 }
 
 /*
- * One thread of one process of the tree at a time: a flag that holds the pid,
- * so that a child does not inherit it as taken, then a lock that dies with its holder. Neither is waited for.
+ * One thread of one process of the tree at a time: a flag that holds the pid, so
+ * that a child does not inherit it as taken, then a lock that dies with its holder.
+ * Neither is waited for.
  */
 static _Atomic int global_taker;
 
@@ -84,9 +85,10 @@ static void global_end(unsigned group)
 
 /*
  * From the global listener, without sleeping. Where the application's socket
- * blocks, another worker may take what we saw, so only one looks and takes at
- * a time. A worker that does not serve yet knows nothing of this and may still
- * be first; then this one sleeps as without us, until the global listener has another connection.
+ * blocks, another worker may take what we saw, so only one looks and takes at a
+ * time. A worker that does not serve yet knows nothing of this and may still be
+ * first; then this one sleeps as without us, until the global listener has another
+ * connection.
  */
 static int take_global(unsigned group, int fd, struct sockaddr *addr, socklen_t *len, int flags)
 {
@@ -299,7 +301,10 @@ int fs_accept_else(struct fs_listener *l, int fd, struct sockaddr *addr, socklen
 	if (plain_known(g) || fs_foreign_process())
 		return accept_plain(g, fd, addr, len, flags);
 	if (fs_epoll_has_group(g)) {
-		/* Somebody waits for it with epoll, perhaps another thread, and hands the accepting to this one. */
+		/*
+		 * Somebody waits for it with epoll, perhaps another thread, and hands the accepting
+		 * to this one.
+		 */
 		if (fs_group_state(g) != FS_GROUP_ACTIVE || !fs_group_own(g)) {
 			plain_learn(g);
 			return accept_plain(g, fd, addr, len, flags);
@@ -307,7 +312,10 @@ int fs_accept_else(struct fs_listener *l, int fd, struct sockaddr *addr, socklen
 		rc = take_any(g, addr, len, flags);
 		return rc >= 0 ? rc : fs_libc.accept4(fd, addr, len, flags);
 	}
-	/* A socket that does not block is waited for in some way that we do not see: no reason to move anything. */
+	/*
+	 * A socket that does not block is waited for in some way that we do not see: no
+	 * reason to move anything.
+	 */
 	if (!blocks(fd) || !fs_waiter_inner(g, l->member)) {
 		plain_learn(g);
 		return accept_plain(g, fd, addr, len, flags);

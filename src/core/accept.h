@@ -11,12 +11,18 @@
 #include "libc.h"
 #include "sockopt.h"
 
-/* Every so many accepts a worker looks at its connection's RX CPU, and at the global listener although its own had one. Powers of two. */
+/*
+ * Every so many accepts a worker looks at its connection's RX CPU, and at the
+ * global listener although its own had one. Powers of two.
+ */
 #define FS_SAMPLE_EVERY 64
 
 /* What is due every FS_SAMPLE_EVERY accepts. `fd` is the accepted connection. */
 void fs_accept_sample(unsigned group, int fd);
-/* The local listener had nothing, or (`try_local`) it is not its turn. As accept4(): -1 with errno. A cancellation point when it sleeps. */
+/*
+ * The local listener had nothing, or (`try_local`) it is not its turn. As
+ * accept4(): -1 with errno. A cancellation point when it sleeps.
+ */
 int fs_accept_else(struct fs_listener *l, int fd, struct sockaddr *addr, socklen_t *len, int flags, bool try_local);
 
 /* accept4() on the application's listening descriptor, without a lock in the common case: one system call. */
@@ -40,7 +46,10 @@ static inline int fs_accept(struct fs_listener *l, int fd, struct sockaddr *addr
 			fs_accept_sample(g, rc);
 		return rc;
 	}
-	/* It is empty, or it was stopped. The rest (EMFILE, ECONNABORTED, EINVAL for bad flags ...) is for the application. */
+	/*
+	 * It is empty, or it was stopped. The rest (EMFILE, ECONNABORTED, EINVAL for bad
+	 * flags ...) is for the application.
+	 */
 	if (errno != EAGAIN && (errno != EINVAL || fs_sockopt_int(local, SOL_SOCKET, SO_ACCEPTCONN, 1)))
 		return rc;
 	errno = saved;

@@ -9,7 +9,10 @@
 
 #include "sys/sys.h"
 
-/* x86-64's largest NR_CPUS. sched_getaffinity() refuses a mask shorter than the machine's, so ask with this one and keep the part that has names here. */
+/*
+ * x86-64's largest NR_CPUS. sched_getaffinity() refuses a mask shorter than the
+ * machine's, so ask with this one and keep the part that has names here.
+ */
 #define KERNEL_CPUS_MAX 8192
 
 unsigned fs_cpus_count(const struct fs_cpus *s)

@@ -34,7 +34,10 @@ void fs_cpus_and(struct fs_cpus *s, const struct fs_cpus *other);
 int fs_cpus_parse(const char *text, struct fs_cpus *out);
 /* The same format back, NUL-terminated and cut to len. Returns the bytes written without the NUL. */
 size_t fs_cpus_format(const struct fs_cpus *s, char *buf, size_t len);
-/* The CPUs that the thread may run on: its affinity, which the kernel keeps inside the cpuset and the online CPUs. 0 or -errno. */
+/*
+ * The CPUs that the thread may run on: its affinity, which the kernel keeps inside
+ * the cpuset and the online CPUs. 0 or -errno.
+ */
 int fs_cpus_allowed(int tid, struct fs_cpus *out);
 
 #endif

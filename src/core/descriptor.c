@@ -54,7 +54,10 @@ void fs_descriptor_reused(int fd)
 		return;
 	fs_enter(&old);
 	if (kind == FS_TAG_INTERNAL) {
-		/* Somebody closed ours with a raw system call: what it was for works without it, or not at all, but is not in the way. */
+		/*
+		 * Somebody closed ours with a raw system call: what it was for works without it, or
+		 * not at all, but is not in the way.
+		 */
 		fs_log(FS_LOG_WARN, "the application closed descriptor %d, which was not its own", fd);
 		fs_siblings_lost(fd);
 		fs_fd_set_tag(fd, FS_TAG_NONE, 0);

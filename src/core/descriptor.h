@@ -12,7 +12,10 @@
  * ours, which the application does not have open. Takes the process lock.
  */
 int fs_descriptor_close(int fd);
-/* `fd` was handed out just now, so whatever its tag says is about a descriptor that was closed past the hooks. */
+/*
+ * `fd` was handed out just now, so whatever its tag says is about a descriptor that
+ * was closed past the hooks.
+ */
 void fs_descriptor_reused(int fd);
 static inline void fs_descriptor_new(int fd)
 {
@@ -23,7 +26,8 @@ static inline void fs_descriptor_new(int fd)
 void fs_descriptor_dup(int fd, int copy);
 /*
  * dup2(fd, target) or dup3() is about to replace `target`, which has a tag: a
- * descriptor of ours moves out of the way, one of the application's is closed. 0, or -errno for the application.
+ * descriptor of ours moves out of the way, one of the application's is closed. 0,
+ * or -errno for the application.
  */
 int fs_descriptor_replace(int target);
 /* A socket got an option that its siblings could not be given: listen() will leave it alone. */

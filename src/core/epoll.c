@@ -9,7 +9,10 @@
 #include "sys/sys.h"
 #include "worker.h"
 
-/* Epoll instances that hold a listener, and listeners in them, in one process. Beyond these, a registration stays the application's own. */
+/*
+ * Epoll instances that hold a listener, and listeners in them, in one process.
+ * Beyond these, a registration stays the application's own.
+ */
 #define INSTANCES_MAX 1024
 #define REGS_MAX 4096
 
@@ -80,6 +83,7 @@ static struct fs_instance *instance_make(int epfd)
 		fs_fd_set_tag(epfd, FS_TAG_EPOLL, i);
 		return in;
 	}
+	fs_log(FS_LOG_WARN, "a listener stays on the global one: more than %d epoll instances", INSTANCES_MAX);
 	return NULL;
 }
 
@@ -106,6 +110,7 @@ static void reg_make(struct fs_instance *in, int fd, const struct epoll_event *e
 		fs_groups[listener_of(r)->group].regs++;
 		return;
 	}
+	fs_log(FS_LOG_WARN, "a listener stays on the global one: more than %d registrations", REGS_MAX);
 }
 
 static void reg_free(struct fs_instance *in, struct reg *r)
@@ -197,8 +202,9 @@ static int inner_in(int epfd, const struct reg *r)
 }
 
 /*
- * From the application's registration, or from the inner instance of another
- * core, to one of this thread's core. On failure the worker leaves the local listener to others, for good.
+ * From the application's registration, or from the inner instance of another core,
+ * to one of this thread's core. On failure the worker leaves the local listener to
+ * others, for good.
  */
 static void convert(int epfd, struct reg *r)
 {
@@ -325,8 +331,9 @@ static int del(int epfd, struct fs_instance *in, int fd)
 
 /*
  * What nginx does every 16 accepts, without a lock or a system call: a level-
- * triggered listener is removed from the instance of the calling thread, or comes back just as it was. In a vfork child it is
- * right as well: the kernel's instance is its parent's.
+ * triggered listener is removed from the instance of the calling thread, or comes
+ * back just as it was. In a vfork child it is right as well: the kernel's instance
+ * is its parent's.
  */
 static bool churn(int epfd, int op, int fd, const struct epoll_event *ev)
 {
@@ -391,7 +398,10 @@ static void look_over_shoulder(struct fs_instance *in)
 /* Whether the registration can be moved to an inner instance now. */
 static bool movable(const struct reg *r)
 {
-	/* A one-shot one only while it is armed, or it would be armed twice; an orphan's number may be somebody else's. */
+	/*
+	 * A one-shot one only while it is armed, or it would be armed twice; an orphan's
+	 * number may be somebody else's.
+	 */
 	return !r->refused && !r->orphan && wants_input(r) && (r->armed || !(r->ev.events & EPOLLONESHOT));
 }
 
@@ -411,7 +421,10 @@ static void wait_as_owner(int epfd, struct fs_instance *in)
 	in->slot = fs_self.slot;
 	in->core = fs_self.slot ? fs_self.core : FS_NO_CORE;
 	atomic_store_explicit(&in->serial, fs_self.serial, memory_order_relaxed);
-	/* What became quiet under an earlier owner, or has fired and was not armed again, is so under this one. */
+	/*
+	 * What became quiet under an earlier owner, or has fired and was not armed again,
+	 * is so under this one.
+	 */
 	for (int i = in->first; i; i = regs[i - 1].next) {
 		struct reg *r = &regs[i - 1];
 
@@ -484,7 +497,10 @@ void fs_epoll_fired(unsigned index, const struct epoll_event *events, int n)
 
 		if (!(r->ev.events & EPOLLONESHOT) || !r->armed)
 			continue;
-		/* Another descriptor may carry the same data: then it counts as fired too early, which parks it for nothing. */
+		/*
+		 * Another descriptor may carry the same data: then it counts as fired too early,
+		 * which parks it for nothing.
+		 */
 		for (int k = 0; k < n; k++)
 			if (events[k].data.u64 == r->ev.data.u64)
 				r->armed = false;

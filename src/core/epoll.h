@@ -15,7 +15,10 @@ struct fs_instance {
 	uint32_t refs; /* descriptors; 0: free */
 	int pid;       /* process that made it: a child inherits the kernel's object and must leave its entries alone */
 	int fd;        /* one of them, as last used */
-	/* Written by a thread that waits, under the lock; read by each before it waits, without: relaxed, a thread knows its own. */
+	/*
+	 * Written by a thread that waits, under the lock; read by each before it waits,
+	 * without: relaxed, a thread knows its own.
+	 */
 	_Atomic uint32_t serial; /* of the worker that waits on it; 0 while none did */
 	_Atomic bool shared;     /* more than one thread waits on it */
 	_Atomic bool oneshot;    /* has or had a one-shot registration: events are looked at after a wait */
@@ -45,9 +48,15 @@ static inline bool fs_instance_settled(unsigned index)
 /* epoll_ctl() on a listener. 0 or -errno. Takes the process lock. */
 int fs_epoll_ctl(int epfd, int op, int fd, struct epoll_event *ev);
 
-/* The calling thread is about to wait on the instance: it joins, or moves over to its local listener. Takes the process lock. */
+/*
+ * The calling thread is about to wait on the instance: it joins, or moves over to
+ * its local listener. Takes the process lock.
+ */
 void fs_epoll_before_wait(int epfd, unsigned index);
-/* The calling thread is about to wait, on whatever: what it removed since its last wait becomes silent, its core parks. */
+/*
+ * The calling thread is about to wait, on whatever: what it removed since its last
+ * wait becomes silent, its core parks.
+ */
 void fs_epoll_flush(void);
 /* Events came out of an instance that has one-shot registrations. */
 void fs_epoll_fired(unsigned index, const struct epoll_event *events, int n);
@@ -72,8 +81,9 @@ static inline void fs_epoll_waited(uint16_t tag, const struct epoll_event *event
 void fs_instance_ref(unsigned index, int fd);
 void fs_instance_unref(unsigned index, int fd);
 /*
- * A descriptor of the listener is about to be closed. Its registrations live
- * on while the listener has another one (epoll(7), question 6), and end with the last. Process lock held.
+ * A descriptor of the listener is about to be closed. Its registrations live on
+ * while the listener has another one (epoll(7), question 6), and end with the last.
+ * Process lock held.
  */
 void fs_epoll_closing(const struct fs_listener *l, int fd);
 /* Whether some epoll instance of this process holds a listener of the group. */

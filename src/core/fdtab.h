@@ -56,9 +56,15 @@ static inline unsigned fs_tag_index(uint16_t tag)
 int fs_fd_hide(int fd);
 /* Closes a hidden descriptor. Ignores fd <= 0. */
 void fs_fd_close_hidden(int fd);
-/* The lowest descriptor in from..to that has a tag, or -1. How close_range() and closefrom() go around ours. */
+/*
+ * The lowest descriptor in from..to that has a tag, or -1. How close_range() and
+ * closefrom() go around ours.
+ */
 int fs_fd_next_tagged(unsigned from, unsigned to);
-/* The highest open descriptor of this process that is not one of ours; -1 when /proc does not tell. Reads a directory. */
+/*
+ * The highest open descriptor of this process that is not one of ours; -1 when
+ * /proc does not tell. Reads a directory.
+ */
 int fs_fd_highest_foreign(void);
 
 #endif

@@ -42,7 +42,10 @@ static inline struct fs_listener *fs_listener_of(uint16_t tag)
 	return fs_tag_kind(tag) == FS_TAG_LISTENER ? &fs_listeners[fs_tag_index(tag)] : NULL;
 }
 
-/* Whether `fd` still is the listener that its tag speaks of: it may have been closed past the hooks and its number reused. One system call. */
+/*
+ * Whether `fd` still is the listener that its tag speaks of: it may have been
+ * closed past the hooks and its number reused. One system call.
+ */
 static inline bool fs_listener_true(const struct fs_listener *l, int fd)
 {
 	return fs_sockopt_cookie(fd) == l->cookie;
@@ -70,7 +73,10 @@ static inline uint32_t fs_group_members(unsigned group)
 int fs_listener_make(int fd, unsigned group, unsigned member);
 /* A descriptor that was dup'ed from a listener's. */
 void fs_listener_ref(struct fs_listener *l, int fd);
-/* A free group record, wiped; one whose processes are all gone counts as free. Tree lock held. -ENOSPC when there is none. */
+/*
+ * A free group record, wiped; one whose processes are all gone counts as free. Tree
+ * lock held. -ENOSPC when there is none.
+ */
 int fs_group_alloc(void);
 /* Fills in a member's record; the caller counts it. Tree lock held. */
 void fs_group_set_member(unsigned group, unsigned member, uint64_t cookie, uint32_t core);

@@ -9,9 +9,9 @@
 #include "group.h"
 
 /*
- * A hidden descriptor of a new one, or -errno. With `direct`, threads wait on
- * it themselves and EPOLLEXCLUSIVE (Linux 4.5) spares the others the wake-up; inside another
- * instance the kernel ignores that flag.
+ * A hidden descriptor of a new one, or -errno. With `direct`, threads wait on it
+ * themselves and EPOLLEXCLUSIVE (Linux 4.5) spares the others the wake-up; inside
+ * another instance the kernel ignores that flag.
  */
 int fs_inner_make(unsigned group, unsigned core, bool direct);
 /*

@@ -74,7 +74,10 @@ static bool wanted(const struct fs_group_rec *rec)
 	return fs_listen_wanted(&fs_proc.options.listen, &a.sa);
 }
 
-/* A TCP stream socket that does not listen yet; MPTCP (protocol 262), UDP, Unix and what is no socket are not for us. */
+/*
+ * A TCP stream socket that does not listen yet; MPTCP (protocol 262), UDP, Unix and
+ * what is no socket are not for us.
+ */
 static bool eligible(int fd)
 {
 	int domain = fs_sockopt_int(fd, SOL_SOCKET, SO_DOMAIN, -1);
@@ -107,7 +110,10 @@ static bool join_own_kind(int fd, const struct fs_group_rec *want)
 		}
 		if (fs_group_own(g)) {
 			if (n > 1) {
-				/* Our local listeners already take connections, so not all of the group's sockets can be theirs. */
+				/*
+				 * Our local listeners already take connections, so not all of the group's sockets
+				 * can be theirs.
+				 */
 				fs_group_set_member(g, n, fs_sockopt_cookie(fd), FS_NO_CORE);
 				atomic_store_explicit(&rec->nmembers, n + 1, memory_order_relaxed);
 				fs_steering_abandon(g, "the application added a SO_REUSEPORT socket to it after it was fanned out", 0);
@@ -335,7 +341,10 @@ void fs_listen_setsockopt(struct fs_listener *l, int level, int name, const void
 	fs_leave(&old);
 }
 
-/* The kernel's group is empty then: the global listener comes first again at the next listen(). Tree lock held. */
+/*
+ * The kernel's group is empty then: the global listener comes first again at the
+ * next listen(). Tree lock held.
+ */
 static void stop_locals(unsigned g)
 {
 	struct fs_group_rec *rec = fs_group_rec(g);

@@ -12,11 +12,17 @@
 int fs_listen(int fd, int backlog);
 /* setsockopt() succeeded on the application's socket: the others get the same. */
 void fs_listen_setsockopt(struct fs_listener *l, int level, int name, const void *value, socklen_t len);
-/* shutdown() or connect(AF_UNSPEC) took the listener out of the LISTEN state: so do the others, until the next listen(). */
+/*
+ * shutdown() or connect(AF_UNSPEC) took the listener out of the LISTEN state: so do
+ * the others, until the next listen().
+ */
 void fs_listen_stopped(struct fs_listener *l);
 /* The application does something with it that steering would undo: from now on it is handled no further. */
 void fs_listen_leave_alone(struct fs_listener *l, const char *why);
-/* A descriptor of the listener is about to be closed. With the last one of a group, the group leaves this process. Process lock held. */
+/*
+ * A descriptor of the listener is about to be closed. With the last one of a group,
+ * the group leaves this process. Process lock held.
+ */
 void fs_listener_unref(struct fs_listener *l, int fd);
 
 #endif

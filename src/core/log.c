@@ -107,7 +107,10 @@ static void put_format(struct line *l, const char *format, va_list args)
 			}
 			/* fall through */
 		default:
-			/* No telling what the arguments are from here on: show the rest of the format as it is. */
+			/*
+			 * No telling what the arguments are from here on: show the rest of the format as it
+			 * is.
+			 */
 			put(l, '%');
 			put_string(l, format);
 			return;

@@ -1,7 +1,7 @@
 /*
- * One line to standard error, and only while it is the standard error that
- * the process was started with or that it put there itself: after close(2)
- * descriptor 2 may be somebody's database. No stdio, no allocation, errno kept: usable anywhere.
+ * One line to standard error, and only while it is the standard error that the
+ * process was started with or that it put there itself: after close(2) descriptor 2
+ * may be somebody's database. No stdio, no allocation, errno kept: usable anywhere.
  */
 #ifndef FS_LOG_H
 #define FS_LOG_H
@@ -10,11 +10,17 @@
 
 extern enum fs_log_level fs_log_threshold;
 
-/* Formats %s %d %u %x %c %% and %llu (unsigned long long); one write() of at most 512 bytes, "fastsock[PID]: level: text\n". */
+/*
+ * Formats %s %d %u %x %c %% and %llu (unsigned long long); one write() of at most
+ * 512 bytes, "fastsock[PID]: level: text\n".
+ */
 void fs_log(enum fs_log_level level, const char *format, ...) __attribute__((format(printf, 2, 3)));
 /* The application closed descriptor 2: silence until it puts something there again. */
 void fs_log_mute(bool muted);
-/* "reason (ENAME)" needs a name for a positive errno: "EADDRINUSE", or "errno" for one without. Never NULL. */
+/*
+ * "reason (ENAME)" needs a name for a positive errno: "EADDRINUSE", or "errno" for
+ * one without. Never NULL.
+ */
 const char *fs_errname(int err);
 
 #endif

@@ -17,9 +17,15 @@
 
 /* The kernel's enum of TCP states is not in its uapi. */
 #define STATE_LISTEN 10
-/* The kernel fills at most this much at a time for a reader that has shown no larger buffer (netlink(7), NLMSG_GOODSIZE). */
+/*
+ * The kernel fills at most this much at a time for a reader that has shown no
+ * larger buffer (netlink(7), NLMSG_GOODSIZE).
+ */
 #define REPLY_MAX 8192
-/* Replies of one dump: each holds dozens of listeners, and a network namespace has fewer than 2^16 ports on a few addresses. */
+/*
+ * Replies of one dump: each holds dozens of listeners, and a network namespace has
+ * fewer than 2^16 ports on a few addresses.
+ */
 #define REPLIES_MAX 65536
 /* Reads cut short by signals before it is given up. */
 #define INTERRUPTS_MAX 100

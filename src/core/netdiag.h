@@ -20,9 +20,9 @@ struct fs_netdiag_listener {
 };
 
 /*
- * Calls `each` for every TCP listener on `port` (0: on any port), both
- * families. `each` returns false to stop early. Returns 0, or -errno when the kernel cannot be asked
- * (then nobody may be assumed absent).
+ * Calls `each` for every TCP listener on `port` (0: on any port), both families.
+ * `each` returns false to stop early. Returns 0, or -errno when the kernel cannot
+ * be asked (then nobody may be assumed absent).
  */
 int fs_netdiag_listeners(uint16_t port, bool (*each)(const struct fs_netdiag_listener *l, void *arg), void *arg);
 

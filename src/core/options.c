@@ -64,7 +64,10 @@ static bool parse_port(struct span s, uint16_t *port)
 	return value != 0; /* an empty text comes to 0 as well */
 }
 
-/* IPv4 inside IPv6 (RFC 4291, section 2.5.5.2): one address has one form here, or rules and sockets would miss each other. */
+/*
+ * IPv4 inside IPv6 (RFC 4291, section 2.5.5.2): one address has one form here, or
+ * rules and sockets would miss each other.
+ */
 static void unmap(uint8_t *family, uint8_t address[16])
 {
 	static const uint8_t prefix[12] = {[10] = 0xff, [11] = 0xff};
@@ -159,7 +162,10 @@ static bool parse_rules(const char *text, struct fs_listen_filter *out)
 	return true;
 }
 
-/* What a setter does for each kind of row: false, with the field as it was, when the text is not what the row accepts. */
+/*
+ * What a setter does for each kind of row: false, with the field as it was, when
+ * the text is not what the row accepts.
+ */
 #define FS_SET_SWITCH(field, accepted) \
 	int word = word_index(accepted, text); \
 	if (word >= 0) \
@@ -198,7 +204,10 @@ void fs_options_read(struct fs_options *out, char *(*get)(const char *),
 		const struct fs_option_info *info = &fs_option_table[i];
 		const char *value = get(info->variable);
 
-		/* A default in prose ("all listeners") is no value to its setter, and an empty field is what it means. */
+		/*
+		 * A default in prose ("all listeners") is no value to its setter, and an empty
+		 * field is what it means.
+		 */
 		(void)set_option[i](out, info->fallback);
 		if (value && *value && !set_option[i](out, value))
 			complain(info->variable, value, info->accepted);

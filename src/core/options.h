@@ -15,7 +15,10 @@ enum fs_log_level { FS_LOG_ERROR, FS_LOG_WARN, FS_LOG_INFO, FS_LOG_DEBUG };
 
 #define FS_LISTEN_RULES_MAX 64
 
-/* One entry of FASTSOCK_LISTEN. Bytes of the address in network order; family 0 means any address. Port 0 means any port. */
+/*
+ * One entry of FASTSOCK_LISTEN. Bytes of the address in network order; family 0
+ * means any address. Port 0 means any port.
+ */
 struct fs_listen_rule {
 	bool exclude;
 	uint8_t family; /* 0, AF_INET or AF_INET6 */
@@ -59,7 +62,10 @@ extern const unsigned fs_option_count;
 void fs_options_read(struct fs_options *out, char *(*get)(const char *),
 		     void (*complain)(const char *variable, const char *value, const char *accepted));
 
-/* Whether a listener on this address is to be handled: the last rule that matches decides; without a match, it is iff the list has no positive rule. */
+/*
+ * Whether a listener on this address is to be handled: the last rule that matches
+ * decides; without a match, it is iff the list has no positive rule.
+ */
 bool fs_listen_wanted(const struct fs_listen_filter *filter, const struct sockaddr *addr);
 
 #endif

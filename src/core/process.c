@@ -43,6 +43,14 @@ static void complain(const char *variable, const char *value, const char *accept
 	fs_log(FS_LOG_ERROR, "%s=%s is not understood: accepted is %s; the default is used", variable, value, accepted);
 }
 
+static void say_cpus(const char *what, const struct fs_cpus *set)
+{
+	char list[256];
+
+	fs_cpus_format(set, list, sizeof(list));
+	fs_log(FS_LOG_WARN, "%s: %s", what, list[0] ? list : "none");
+}
+
 /* The fan-out set: what FASTSOCK_CPUS names, as far as this process may run there. */
 static void choose_cpus(void)
 {
@@ -55,11 +63,10 @@ static void choose_cpus(void)
 	} else if (fs_proc.options.cpus_given) {
 		fs_cpus_and(&set, &fs_proc.options.cpus);
 		if (fs_cpus_count(&set) < fs_cpus_count(&fs_proc.options.cpus))
-			fs_log(FS_LOG_WARN, "this process may run on %u of the %u CPUs in FASTSOCK_CPUS only",
-			       fs_cpus_count(&set), fs_cpus_count(&fs_proc.options.cpus));
+			say_cpus("of the CPUs in FASTSOCK_CPUS, this process may run on these only", &set);
 	}
 	if (fs_cpus_count(&set) > FS_CORES_MAX)
-		fs_log(FS_LOG_WARN, "this process may run on %u CPUs: the first %u are used", fs_cpus_count(&set), FS_CORES_MAX);
+		fs_log(FS_LOG_WARN, "of the CPUs that this process may run on, the first %d are used", FS_CORES_MAX);
 	for (unsigned cpu = fs_cpus_next(&set, 0); cpu < FS_CPUS_MAX && fs_proc.ncores < FS_CORES_MAX;
 	     cpu = fs_cpus_next(&set, cpu + 1))
 		fs_proc.cpu[fs_proc.ncores++] = (uint16_t)cpu;

@@ -29,7 +29,10 @@ struct fs_process {
 	/* Own copies of what the region's head says: the region can be written by anybody in the tree. */
 	uint32_t ncores;
 	uint16_t cpu[FS_CORES_MAX];
-	/* Grows when descriptors in the threads' views may have been closed: each thread drops its view before it uses it again. */
+	/*
+	 * Grows when descriptors in the threads' views may have been closed: each thread
+	 * drops its view before it uses it again.
+	 */
 	_Atomic uint32_t views;
 };
 

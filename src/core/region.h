@@ -1,17 +1,17 @@
 /*
- * The shared region: one memfd per process tree, made by the first process of
- * the tree that makes a listener group and inherited by what it forks. It
- * holds who serves what, and the counters. This header is its layout, which
- * `fastsock stat` reads from outside.
+ * The shared region: one memfd per process tree, made by the first process of the
+ * tree that makes a listener group and inherited by what it forks. It holds who
+ * serves what, and the counters. This header is its layout, which `fastsock stat`
+ * reads from outside.
  *
  * Trust: every process of the tree can write all of it, and a worker may be
  * compromised while its master is root. So there are no pointers in it, and
- * whatever is read from it is checked before it is used as an index or a
- * length. File descriptors are never taken from it.
+ * whatever is read from it is checked before it is used as an index or a length.
+ * File descriptors are never taken from it.
  *
- * Writers: a core record is written by the workers of that core alone; all
- * else changes only under the tree lock (region_lock.h), which the kernel releases when its
- * holder dies.
+ * Writers: a core record is written by the workers of that core alone; all else
+ * changes only under the tree lock (region_lock.h), which the kernel releases when
+ * its holder dies.
  */
 #ifndef FS_REGION_H
 #define FS_REGION_H
@@ -48,7 +48,10 @@ struct fs_worker_rec {
 	_Atomic uint32_t pid;
 	_Atomic uint32_t tid;
 	_Atomic uint32_t core; /* index of its core, or FS_NO_CORE */
-	/* One bit a group: the worker waits for the group's connections / it serves its core's local listener. */
+	/*
+	 * One bit a group: the worker waits for the group's connections / it serves its
+	 * core's local listener.
+	 */
 	_Atomic uint64_t announced[FS_GROUPS_MAX / 64];
 	_Atomic uint64_t serving[FS_GROUPS_MAX / 64];
 	/* ... and serves it, but does not wait for it at the moment. */
@@ -91,7 +94,10 @@ struct fs_group_rec {
 	struct fs_member_rec member[FS_MEMBERS_MAX];
 };
 
-/* What one core did for one group. Written by that core's workers with relaxed atomic adds: with one worker a core, the line never leaves its CPU. */
+/*
+ * What one core did for one group. Written by that core's workers with relaxed
+ * atomic adds: with one worker a core, the line never leaves its CPU.
+ */
 struct fs_core_rec {
 	_Alignas(FS_CACHELINE) _Atomic uint64_t accepted_local;
 	_Atomic uint64_t accepted_global;

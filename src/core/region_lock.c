@@ -10,7 +10,10 @@
 #include "log.h"
 #include "sys/sys.h"
 
-/* How long fs_tree_lock() tries: long enough for a few hundred workers that start at once, short enough not to look like a hang. */
+/*
+ * How long fs_tree_lock() tries: long enough for a few hundred workers that start
+ * at once, short enough not to look like a hang.
+ */
 #define TREE_LOCK_TRIES 2000
 #define TREE_LOCK_NAP_NS 200000
 
@@ -94,7 +97,10 @@ void fs_tree_unlock(void)
 	lock_op(F_SETLK, F_UNLCK, LOCK_TREE, NULL);
 }
 
-/* Somebody else's lock on the byte? A failing query counts as yes: nobody is declared dead for lack of knowledge. */
+/*
+ * Somebody else's lock on the byte? A failing query counts as yes: nobody is
+ * declared dead for lack of knowledge.
+ */
 static bool held_elsewhere(long byte)
 {
 	struct flock l;
@@ -160,7 +166,10 @@ int fs_group_claim(unsigned group)
 	char *digit = path + sizeof(path) - 1;
 	int fd, rc;
 
-	/* A description of its own: its locks are shared with what is forked, and end with the last process that has it. */
+	/*
+	 * A description of its own: its locks are shared with what is forked, and end with
+	 * the last process that has it.
+	 */
 	for (int n = fs_proc.claims, i = 0; i < 7; i++, n /= 10)
 		*--digit = (char)('0' + n % 10);
 	while (*digit == '0') /* without leading zeroes: /proc does not take them */

@@ -2,12 +2,12 @@
  * This process's access to the shared region, and the locks that go with it.
  *
  * The locks are POSIX record locks on bytes of the memfd, not mutexes in the
- * memory: a process that was compromised can scribble over memory (and over
- * the pointers that a robust mutex keeps there), but not over the kernel's
- * locks; the kernel drops them when the process dies or executes, however it does so; and who holds one
- * is alive, whatever became of its pid. They belong to a process, not to a
- * thread: callers hold the process lock (process.h) as well. Nothing here
- * sleeps for long: the tree lock is tried for a bounded time.
+ * memory: a process that was compromised can scribble over memory (and over the
+ * pointers that a robust mutex keeps there), but not over the kernel's locks; the
+ * kernel drops them when the process dies or executes, however it does so; and who
+ * holds one is alive, whatever became of its pid. They belong to a process, not to
+ * a thread: callers hold the process lock (process.h) as well. Nothing here sleeps
+ * for long: the tree lock is tried for a bounded time.
  */
 #ifndef FS_REGION_LOCK_H
 #define FS_REGION_LOCK_H
@@ -49,19 +49,26 @@ static inline void fs_epoch_advance(void)
 	atomic_fetch_add_explicit(&fs_region_head()->epoch, 1, memory_order_relaxed);
 }
 
-/* Serialises all changes to workers, groups and steering in the tree. 0, or -EBUSY when the holder did not let go in time. */
+/*
+ * Serialises all changes to workers, groups and steering in the tree. 0, or -EBUSY
+ * when the holder did not let go in time.
+ */
 int fs_tree_lock(void);
 void fs_tree_unlock(void);
 
 /*
- * A worker's proof of life. `serial` tells the threads of this process apart,
- * also when a slot is used again; fs_worker_serial() is 0 for slots that are not this process's.
+ * A worker's proof of life. `serial` tells the threads of this process apart, also
+ * when a slot is used again; fs_worker_serial() is 0 for slots that are not this
+ * process's.
  */
 int fs_worker_claim(unsigned slot, uint32_t serial);
 void fs_worker_unclaim(unsigned slot);
 uint32_t fs_worker_serial(unsigned slot);
 bool fs_worker_alive(unsigned slot);
-/* In a forked child, which has none. After the memfd's descriptor was moved: closing the old one dropped the locks. */
+/*
+ * In a forked child, which has none. After the memfd's descriptor was moved:
+ * closing the old one dropped the locks.
+ */
 void fs_worker_forget_claims(void);
 void fs_worker_renew_claims(void);
 

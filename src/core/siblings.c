@@ -101,7 +101,10 @@ void fs_siblings_close(struct fs_group *p)
 	p->global = 0;
 }
 
-/* Where this process keeps the number of a hidden descriptor that belongs to a group or is the region's; NULL for others. */
+/*
+ * Where this process keeps the number of a hidden descriptor that belongs to a
+ * group or is the region's; NULL for others.
+ */
 static int *holder(int fd)
 {
 	if (fd == fs_proc.memfd)

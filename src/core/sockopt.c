@@ -11,7 +11,10 @@
 
 #include "sys/sys.h"
 
-/* Values of options that Debian 12's headers may not name yet (include/uapi/asm-generic/socket.h, linux/tcp.h, linux/in.h). */
+/*
+ * Values of options that Debian 12's headers may not name yet
+ * (include/uapi/asm-generic/socket.h, linux/tcp.h, linux/in.h).
+ */
 #define OPT_SO_PREFER_BUSY_POLL 69
 #define OPT_SO_TXREHASH 74
 #define OPT_TCP_TX_DELAY 37
@@ -135,7 +138,10 @@ static int set(int fd, const struct option *o, const struct value *v)
 		return fs_sys_setsockopt(fd, o->level, o->name, v->bytes, v->len);
 	memcpy(&number, v->bytes, sizeof(number));
 	number /= 2;
-	/* Privileged programs may go past the limit with the FORCE twin; otherwise it says EPERM and nothing is lost. */
+	/*
+	 * Privileged programs may go past the limit with the FORCE twin; otherwise it says
+	 * EPERM and nothing is lost.
+	 */
 	rc = fs_sys_setsockopt(fd, o->level, o->name == SO_RCVBUF ? SO_RCVBUFFORCE : SO_SNDBUFFORCE, &number,
 			       sizeof(number));
 	if (rc == -EPERM)

@@ -21,7 +21,10 @@ int fs_sockopt_copy(int from, int to, int *level, int *name);
 /* Small getters: the value, or `fallback` when the kernel does not tell. */
 int fs_sockopt_int(int fd, int level, int name, int fallback);
 uint64_t fs_sockopt_cookie(int fd);
-/* Connections waiting in a listener's accept queue (tcpi_unacked), -1 for a socket that does not listen. About 200 ns. */
+/*
+ * Connections waiting in a listener's accept queue (tcpi_unacked), -1 for a socket
+ * that does not listen. About 200 ns.
+ */
 int fs_sockopt_queue(int fd);
 
 #endif

@@ -10,7 +10,10 @@
 
 #include "topology.h"
 
-/* The unit that moves between cores: 12 bits of a hash of the client's address and port (Affinity-Accept, section 3.3.2). */
+/*
+ * The unit that moves between cores: 12 bits of a hash of the client's address and
+ * port (Affinity-Accept, section 3.3.2).
+ */
 #define FS_FLOW_GROUPS 4096
 /* Segments of all rows together: each CPU split four ways on the largest machine. */
 #define FS_STEER_SEGS_MAX (4 * FS_CPUS_MAX)
@@ -21,7 +24,10 @@ struct fs_steer_target {
 	uint16_t listener;
 };
 
-/* Flow groups from the previous segment's end up to, but not including, `end` go to `listener`. The last of a row ends at FS_FLOW_GROUPS. */
+/*
+ * Flow groups from the previous segment's end up to, but not including, `end` go to
+ * `listener`. The last of a row ends at FS_FLOW_GROUPS.
+ */
 struct fs_steer_seg {
 	uint16_t end;
 	uint16_t listener;
@@ -55,20 +61,27 @@ int fs_steer_plan(struct fs_steer_table *table, const struct fs_topology *topo,
 		  const struct fs_steer_target *targets, size_t ntargets,
 		  uint16_t otherwise, bool otherwise_unowned);
 
-/* The same, but blind to the CPU: every CPU's flow groups are split evenly over all targets (FASTSOCK_STEER=hash). */
+/*
+ * The same, but blind to the CPU: every CPU's flow groups are split evenly over all
+ * targets (FASTSOCK_STEER=hash).
+ */
 int fs_steer_plan_hash(struct fs_steer_table *table, const struct fs_steer_target *targets,
 		       size_t ntargets, uint16_t otherwise);
 
 /*
- * Compiles the table into at most `max` instructions of `prog`. The program
- * returns the listener's index for the CPU that it runs on and the packet that
- * it sees (IPv4 with or without options, IPv6; with extension headers the
- * client's port is left out of the hash). It looks into the packet only if a row has more than
- * one segment. Returns the number of instructions, or -E2BIG.
+ * Compiles the table into at most `max` instructions of `prog`. The program returns
+ * the listener's index for the CPU that it runs on and the packet that it sees
+ * (IPv4 with or without options, IPv6; with extension headers the client's port is
+ * left out of the hash). It looks into the packet only if a row has more than one
+ * segment. Returns the number of instructions, or -E2BIG.
  */
 int fs_steer_compile(const struct fs_steer_table *table, struct sock_filter *prog, size_t max);
 
-/* The flow group that the compiled program computes for a client: address as the packet's last four bytes of it in host order, port in host order (0 where the program cannot see it). */
+/*
+ * The flow group that the compiled program computes for a client: address as the
+ * packet's last four bytes of it in host order, port in host order (0 where the
+ * program cannot see it).
+ */
 unsigned fs_steer_flow_group(uint32_t address_low, uint16_t port);
 
 #endif

@@ -22,9 +22,15 @@
 #include <errno.h>
 #include <string.h>
 
-/* Conditional jumps hold their distance in a byte. The margin is for the trampolines between a target and its jump. */
+/*
+ * Conditional jumps hold their distance in a byte. The margin is for the
+ * trampolines between a target and its jump.
+ */
 #define JUMP_MAX (255 - 2)
-/* How far emit_ret() looks for a return to share. Rows that share one are near each other; on 256 CPUs looking farther took most of the time. */
+/*
+ * How far emit_ret() looks for a return to share. Rows that share one are near each
+ * other; on 256 CPUs looking farther took most of the time.
+ */
 #define RET_WINDOW 64
 /* Split rows whose code is remembered for others with the same segments: the ones seen last. */
 #define MEMO_MAX 32
@@ -46,7 +52,10 @@
 #define IP6_PAYLOAD (SKF_NET_OFF + 40)
 #define NEXT_HEADER_TCP 6
 
-/* What a search is for: all rows, split ones alike; or a split row, where the program is known to be for one. */
+/*
+ * What a search is for: all rows, split ones alike; or a split row, where the
+ * program is known to be for one.
+ */
 enum stage { STAGE_CPU, STAGE_SPLIT };
 
 enum leaf_kind { LEAF_ANY, LEAF_CONST, LEAF_ADD, LEAF_SPLIT };
@@ -75,7 +84,10 @@ unsigned fs_steer_flow_group(uint32_t address_low, uint16_t port)
 	return ((address_low * HASH_ADDRESS + port) * HASH_GOLDEN) >> HASH_SHIFT;
 }
 
-/* Puts an instruction before all others; its index. When there is no room, `full` is set and whatever follows is meaningless but harmless. */
+/*
+ * Puts an instruction before all others; its index. When there is no room, `full`
+ * is set and whatever follows is meaningless but harmless.
+ */
 static unsigned emit(struct code *c, uint16_t op, uint8_t jt, uint8_t jf, uint32_t k)
 {
 	if (!c->start) {
@@ -151,7 +163,10 @@ static bool same_split(const struct fs_steer_table *t, unsigned a, unsigned b)
 	       (ra->first == rb->first || !memcmp(segs_of(t, a), segs_of(t, b), ra->count * sizeof(struct fs_steer_seg)));
 }
 
-/* The run that starts at `row`: the longest, with which there are fewest, because any part of a run is one. */
+/*
+ * The run that starts at `row`: the longest, with which there are fewest, because
+ * any part of a run is one.
+ */
 static struct run cpu_run(const struct fs_steer_table *t, unsigned row)
 {
 	uint32_t listener = whole_listener(t, row);
@@ -166,7 +181,10 @@ static struct run cpu_run(const struct fs_steer_table *t, unsigned row)
 	/* The row beyond the table is many CPUs: one listener can serve it, a sum cannot. */
 	while (r.end < t->ncpus && !is_split(t, r.end) && whole_listener(t, r.end) == listener + (r.end - row))
 		r.end++;
-	/* CPUs dealt out between two listeners look like pairs of this kind: shared returns make those shorter. */
+	/*
+	 * CPUs dealt out between two listeners look like pairs of this kind: shared returns
+	 * make those shorter.
+	 */
 	if (r.end == row + 2 && r.end < t->ncpus && !is_split(t, r.end) && whole_listener(t, r.end) - listener <= 1)
 		r.end = row + 1;
 	if (r.end > row + 1) {
@@ -262,7 +280,10 @@ static unsigned emit_leaf(struct code *c, enum stage stage, const struct run *r)
 	}
 }
 
-/* Search for the CPU in A among the `n` runs from `row` on. The depth of the recursion is log2 of the runs. */
+/*
+ * Search for the CPU in A among the `n` runs from `row` on. The depth of the
+ * recursion is log2 of the runs.
+ */
 static unsigned emit_search(struct code *c, enum stage stage, unsigned row, unsigned n)
 {
 	unsigned low = n / 2, middle = row, yes, no;

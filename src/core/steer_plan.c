@@ -75,8 +75,9 @@ static unsigned share_end(unsigned groups, size_t n, size_t i)
 }
 
 /*
- * Deals the hood's CPUs out to its targets: whole CPUs in turn while there is one for each, then what is
- * left over as one line of flow groups, cut into equal parts.
+ * Deals the hood's CPUs out to its targets: whole CPUs in turn while there is one
+ * for each, then what is left over as one line of flow groups, cut into equal
+ * parts.
  */
 static bool deal(struct fs_steer_table *table, const struct hood *h, const struct targets *t)
 {

@@ -12,7 +12,10 @@
 /* The kernel's own limit for one program (BPF_MAXINSNS). */
 #define PROGRAM_MAX 4096
 
-/* Large, rarely used, guarded by the process lock: pages that a process without an active group never touches. */
+/*
+ * Large, rarely used, guarded by the process lock: pages that a process without an
+ * active group never touches.
+ */
 static struct fs_topology topology;
 static struct fs_steer_table table;
 static struct sock_filter program[PROGRAM_MAX];
@@ -37,7 +40,10 @@ static int attach(unsigned group, const struct sock_filter *prog, unsigned len)
 	return fs_sys_setsockopt(any_socket(group), SOL_SOCKET, SO_ATTACH_REUSEPORT_CBPF, &f, sizeof(f));
 }
 
-/* Who takes connections on which CPU. `homeless` tells whether some worker waits without a core, on the global listener. */
+/*
+ * Who takes connections on which CPU. `homeless` tells whether some worker waits
+ * without a core, on the global listener.
+ */
 static unsigned collect(unsigned group, bool *homeless)
 {
 	uint32_t members = fs_group_members(group);
@@ -59,7 +65,10 @@ static unsigned collect(unsigned group, bool *homeless)
 
 		if (m && m < members && fs_workers_serving(group, c))
 			targets[n++] = (struct fs_steer_target){ fs_proc.cpu[c], (uint16_t)m };
-		/* A worker that does not serve its local listener yet sits on the global one: its CPU's connections go there. */
+		/*
+		 * A worker that does not serve its local listener yet sits on the global one: its
+		 * CPU's connections go there.
+		 */
 		else if (fs_worker_announced(group, c))
 			targets[n++] = (struct fs_steer_target){ fs_proc.cpu[c], 0 };
 	}
@@ -108,7 +117,10 @@ void fs_steering_detach(unsigned group)
 		attach(group, &miss, 1);
 }
 
-/* In an own group: all connections to the sockets that are the application's own, by flow as the kernel would. */
+/*
+ * In an own group: all connections to the sockets that are the application's own,
+ * by flow as the kernel would.
+ */
 static int only_theirs(unsigned group)
 {
 	uint32_t members = fs_group_members(group);
@@ -131,7 +143,10 @@ void fs_steering_abandon(unsigned group, const char *why, int err)
 	if (fs_group_state(group) == FS_GROUP_ABANDONED)
 		return;
 	atomic_store_explicit(&rec->state, FS_GROUP_ABANDONED, memory_order_relaxed);
-	/* Local listeners stay in the kernel's group, so its hash must not reach them: later workers do not watch them. */
+	/*
+	 * Local listeners stay in the kernel's group, so its hash must not reach them:
+	 * later workers do not watch them.
+	 */
 	if (!fs_group_own(group) || fs_group_members(group) == 1)
 		fs_steering_detach(group);
 	else if (only_theirs(group) < 0)

@@ -10,11 +10,14 @@
 
 /*
  * Compiles and attaches the program for the group as it stands now
- * (SO_ATTACH_REUSEPORT_CBPF, Linux 4.5; about 6 us). Without any worker that serves, an own group's
- * connections go to the global listener. 0 or -errno.
+ * (SO_ATTACH_REUSEPORT_CBPF, Linux 4.5; about 6 us). Without any worker that
+ * serves, an own group's connections go to the global listener. 0 or -errno.
  */
 int fs_steering_apply(unsigned group);
-/* The kernel chooses by its own hash again (SO_DETACH_REUSEPORT_BPF, Linux 5.3; before, a program that always misses). */
+/*
+ * The kernel chooses by its own hash again (SO_DETACH_REUSEPORT_BPF, Linux 5.3;
+ * before, a program that always misses).
+ */
 void fs_steering_detach(unsigned group);
 /*
  * The group is handled no further: steering off, every member keeps what it

@@ -116,7 +116,10 @@ static void read_caches(struct fs_topology *topo, const char *root, const struct
 		struct fs_cpus shared;
 		unsigned id;
 
-		/* One answer serves all the CPUs that it names: 256 CPUs behind 32 caches cost 32 times five files. */
+		/*
+		 * One answer serves all the CPUs that it names: 256 CPUs behind 32 caches cost 32
+		 * times five files.
+		 */
 		if (topo->cache[cpu] != FS_TOPOLOGY_UNKNOWN || !read_cache(root, cpu, &shared))
 			continue;
 		id = fs_cpus_next(&shared, 0);

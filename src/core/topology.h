@@ -8,7 +8,10 @@
 
 #include "cpus.h"
 
-/* The id of a CPU about which the kernel says nothing (offline, no /sys): those count as one cache and one node. */
+/*
+ * The id of a CPU about which the kernel says nothing (offline, no /sys): those
+ * count as one cache and one node.
+ */
 #define FS_TOPOLOGY_UNKNOWN 0xffffu
 
 struct fs_topology {

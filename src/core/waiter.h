@@ -37,7 +37,10 @@ static inline int fs_waiter_inner(unsigned group, unsigned member)
  */
 void fs_waiter_absent(const uint64_t *present);
 
-/* Listeners that one poll() can have replaced. More are polled as they are: they hear their global listener. */
+/*
+ * Listeners that one poll() can have replaced. More are polled as they are: they
+ * hear their global listener.
+ */
 #define FS_SWAPS_MAX 64
 
 struct fs_waiter_swap {

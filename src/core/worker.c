@@ -70,9 +70,10 @@ void fs_worker_unpark(unsigned slot, unsigned group)
 /* ---- slots ---- */
 
 /*
- * The worker waits for the group no longer: its core's queue is for the
- * others, and steering passes it by. `steer`: the tree lock is held. Without it, which is when a stopped process
- * keeps it, the others serve the queue all the same, and steering follows with the next change.
+ * The worker waits for the group no longer: its core's queue is for the others, and
+ * steering passes it by. `steer`: the tree lock is held. Without it, which is when
+ * a stopped process keeps it, the others serve the queue all the same, and steering
+ * follows with the next change.
  */
 static void rec_leave(unsigned slot, unsigned group, bool steer)
 {
@@ -177,7 +178,10 @@ static bool activate(unsigned group)
 	return true;
 }
 
-/* The core's local listener starts to listen, and gets the next index of the kernel's group. Tree lock held. */
+/*
+ * The core's local listener starts to listen, and gets the next index of the
+ * kernel's group. Tree lock held.
+ */
 static int open_local(unsigned group, unsigned core)
 {
 	struct fs_group_rec *rec = fs_group_rec(group);
@@ -198,7 +202,10 @@ static int open_local(unsigned group, unsigned core)
 	atomic_store_explicit(&rec->member[n].core, core, memory_order_relaxed);
 	atomic_store_explicit(&rec->nmembers, n + 1, memory_order_relaxed);
 	atomic_store_explicit(&cr->member, n, memory_order_relaxed);
-	/* In the parked set for good, silent until it is parked: changing an entry is cheap, adding one to a nested instance is not. */
+	/*
+	 * In the parked set for good, silent until it is parked: changing an entry is
+	 * cheap, adding one to a nested instance is not.
+	 */
 	rc = fs_sys_epoll_ctl(fs_groups[group].parkset, EPOLL_CTL_ADD, fd, &silent);
 	return rc == -EEXIST ? 0 : rc;
 }
@@ -237,14 +244,28 @@ static bool closed_one(unsigned group)
 
 static bool serve_adopted(unsigned group)
 {
+	int rc;
+
 	if (closed_one(group)) {
 		fs_steering_abandon(group, "the application closed one of its SO_REUSEPORT sockets", 0);
 		return false;
 	}
 	fs_rec_set(fs_worker_rec((unsigned)fs_self.slot - 1)->serving, group);
-	if (fs_steering_apply(group) < 0)
-		fs_steering_abandon(group, "the kernel refuses the steering program", 0);
+	rc = fs_steering_apply(group);
+	if (rc < 0)
+		fs_steering_abandon(group, "the kernel refuses the steering program", -rc);
 	return fs_group_state(group) == FS_GROUP_ACTIVE;
+}
+
+/* What may happen again at every wait is said once in a process. The process lock guards it. */
+static void say_once(const char *what, int err)
+{
+	static const char *said;
+
+	if (said == what)
+		return;
+	said = what;
+	fs_log(FS_LOG_WARN, "%s (%s)", what, fs_errname(err));
 }
 
 static bool join_locked(unsigned group, unsigned member, bool announce)
@@ -254,8 +275,14 @@ static bool join_locked(unsigned group, unsigned member, bool announce)
 	bool serves;
 
 	reap();
-	if (!fs_self.slot && claim_slot() < 0)
-		return false;
+	if (!fs_self.slot) {
+		int rc = claim_slot();
+
+		if (rc < 0) {
+			say_once("a thread keeps to the global listener: no worker record for it", -rc);
+			return false;
+		}
+	}
 	w = fs_worker_rec((unsigned)fs_self.slot - 1);
 	if (!own && member < FS_MEMBERS_MAX) {
 		struct fs_member_rec *m = &fs_group_rec(group)->member[member];
@@ -284,14 +311,18 @@ static bool join_locked(unsigned group, unsigned member, bool announce)
 bool fs_worker_join(unsigned group, unsigned member, bool announce)
 {
 	bool serves;
+	int rc;
 
 	if (fs_group_state(group) == FS_GROUP_ABANDONED)
 		return false;
 	if (fs_self.slot && fs_rec_has(fs_worker_rec((unsigned)fs_self.slot - 1)->serving, group) &&
 	    (fs_self.local[group] || !fs_group_own(group)))
 		return true;
-	if (fs_tree_lock() < 0)
+	rc = fs_tree_lock();
+	if (rc < 0) {
+		say_once("a thread keeps to the global listener: the process tree's lock is taken", -rc);
 		return false;
+	}
 	serves = join_locked(group, member, announce);
 	fs_tree_unlock();
 	return serves;

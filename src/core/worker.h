@@ -21,7 +21,10 @@ bool fs_worker_join(unsigned group, unsigned member, bool announce);
 void fs_worker_leave(unsigned slot, unsigned group);
 /* Whether the worker in `slot` still is that thread of this process. */
 bool fs_worker_is_ours(unsigned slot, uint32_t serial);
-/* Likewise for all threads of this process, and for whoever serves a socket of an adopted group. Take the tree lock. */
+/*
+ * Likewise for all threads of this process, and for whoever serves a socket of an
+ * adopted group. Take the tree lock.
+ */
 void fs_worker_leave_process(unsigned group);
 void fs_worker_leave_member(unsigned group, unsigned member);
 /* The thread ends: fs_self is wound up. Takes the process lock. */
@@ -44,9 +47,10 @@ void fs_worker_view(void);
 void fs_worker_refresh(void);
 
 /*
- * A child or thread about to be made by a worker that we bound shall not
- * inherit that: these give the calling thread its own affinity back (false: it
- * has it, because the application set another one since), and bind it again. No lock needed.
+ * A child or thread about to be made by a worker that we bound shall not inherit
+ * that: these give the calling thread its own affinity back (false: it has it,
+ * because the application set another one since), and bind it again. No lock
+ * needed.
  */
 bool fs_worker_unbind(void);
 void fs_worker_rebind(void);

@@ -12,7 +12,10 @@ static inline bool fs_rec_has(const _Atomic uint64_t *set, unsigned group)
 	return atomic_load_explicit(&set[group / 64], memory_order_seq_cst) >> (group % 64) & 1;
 }
 
-/* Setting and clearing is sequentially consistent: of two workers of a core that park at once, one must see both (worker.c). */
+/*
+ * Setting and clearing is sequentially consistent: of two workers of a core that
+ * park at once, one must see both (worker.c).
+ */
 static inline void fs_rec_set(_Atomic uint64_t *set, unsigned group)
 {
 	atomic_fetch_or_explicit(&set[group / 64], UINT64_C(1) << (group % 64), memory_order_seq_cst);
@@ -29,7 +32,10 @@ bool fs_rec_empty(const _Atomic uint64_t *set);
 bool fs_worker_rec_live(unsigned slot);
 void fs_worker_rec_free(unsigned slot);
 
-/* How many serve the core's local listener. Whether one waits for the group with this core (FS_NO_CORE: without one). */
+/*
+ * How many serve the core's local listener. Whether one waits for the group with
+ * this core (FS_NO_CORE: without one).
+ */
 unsigned fs_workers_serving(unsigned group, unsigned core);
 /* Whether one of them waits for it now. */
 bool fs_workers_waiting(unsigned group, unsigned core);

@@ -148,7 +148,10 @@ int fs_fcntl64(int fd, int cmd, void *arg)
 	return FS_REAL(fcntl64)(fd, cmd, arg);
 }
 
-/* Likewise. FIONBIO on a listener needs no more than to reach it: whether it blocks is always asked of the kernel. */
+/*
+ * Likewise. FIONBIO on a listener needs no more than to reach it: whether it blocks
+ * is always asked of the kernel.
+ */
 int fs_ioctl(int fd, unsigned long request, void *arg) __asm__("ioctl");
 
 int fs_ioctl(int fd, unsigned long request, void *arg)

@@ -27,7 +27,11 @@
 		rc_;                                                      \
 	})
 
-/* Like fork(), but past the handlers of pthread_atfork(). The child may be made with our lock held elsewhere: it then stays out of everything, as every process does whose pid is not the recorded one. */
+/*
+ * Like fork(), but past the handlers of pthread_atfork(), perhaps while another
+ * thread holds our lock. The child stays out of everything, as every process
+ * does whose pid is not the recorded one.
+ */
 pid_t _Fork(void)
 {
 	pid_t pid = FS_REAL(_Fork)();
@@ -96,7 +100,7 @@ int execl(const char *path, const char *arg, ...)
 	va_start(ap, arg);
 	COLLECT_ARGS(ap, arg, argv, n);
 	va_end(ap);
-	return UNBOUND(int, FS_REAL(execv)(path, argv));
+	return execv(path, argv);
 }
 
 int execlp(const char *file, const char *arg, ...)
@@ -110,7 +114,7 @@ int execlp(const char *file, const char *arg, ...)
 	va_start(ap, arg);
 	COLLECT_ARGS(ap, arg, argv, n);
 	va_end(ap);
-	return UNBOUND(int, FS_REAL(execvp)(file, argv));
+	return execvp(file, argv);
 }
 
 int execle(const char *path, const char *arg, ...)
@@ -125,7 +129,7 @@ int execle(const char *path, const char *arg, ...)
 	COLLECT_ARGS(ap, arg, argv, n);
 	envp = va_arg(ap, char **);
 	va_end(ap);
-	return UNBOUND(int, FS_REAL(execve)(path, argv, envp));
+	return execve(path, argv, envp);
 }
 
 int posix_spawn(pid_t *pid, const char *path, const posix_spawn_file_actions_t *actions, const posix_spawnattr_t *attr,

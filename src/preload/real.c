@@ -6,7 +6,10 @@
 
 struct fs_real fs_real;
 
-/* Stands for a function that this libc does not have. Nobody calls it who would not have failed to link without us. */
+/*
+ * Stands for a function that this libc does not have. Nobody calls it who would not
+ * have failed to link without us.
+ */
 static long missing(void)
 {
 	errno = ENOSYS;

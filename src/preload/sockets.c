@@ -44,7 +44,10 @@ int bind(int fd, __CONST_SOCKADDR_ARG addr, socklen_t len)
 {
 	int rc = FS_REAL(bind)(fd, addr, len);
 
-	/* A listener can be bound again only after it was stopped: its group is about an address that it left. */
+	/*
+	 * A listener can be bound again only after it was stopped: its group is about an
+	 * address that it left.
+	 */
 	if (FS_UNLIKELY(listener(fd) != NULL) && rc == 0)
 		fs_descriptor_close(fd);
 	return rc;

@@ -9,7 +9,10 @@
 
 #ifdef __SANITIZE_ADDRESS__
 #include <sanitizer/asan_interface.h>
-/* Nobody returns from a cancelled thread's frames, so they stay poisoned where the thread's destructors run. */
+/*
+ * Nobody returns from a cancelled thread's frames, so they stay poisoned where the
+ * thread's destructors run.
+ */
 #define FORGET_FRAMES() __asan_handle_no_return()
 #else
 #define FORGET_FRAMES() ((void)0)

@@ -1,4 +1,7 @@
-/* Hooks on the calls that wait for descriptors. Each forwards at once unless a listener of a group is among them. */
+/*
+ * Hooks on the calls that wait for descriptors. Each forwards at once unless a
+ * listener of a group is among them.
+ */
 #define _GNU_SOURCE
 #include "real.h"
 
@@ -184,7 +187,10 @@ int __ppoll_chk(struct pollfd *fds, nfds_t n, const struct timespec *timeout, co
 
 /* ---- select, as poll where a listener has to be replaced ---- */
 
-/* What the kernel's select() takes for readable, writable and exceptional (fs/select.c, POLLIN_SET and its kin). */
+/*
+ * What the kernel's select() takes for readable, writable and exceptional
+ * (fs/select.c, POLLIN_SET and its kin).
+ */
 #define READABLE (POLLRDNORM | POLLRDBAND | POLLIN | POLLHUP | POLLERR)
 #define WRITABLE (POLLWRBAND | POLLWRNORM | POLLOUT | POLLERR)
 #define EXCEPTIONAL (POLLPRI)
@@ -207,10 +213,10 @@ static void put_bit(fd_set *set, int fd, bool on)
 }
 
 /*
- * Descriptors that a select() looks at. The kernel reads and writes as many
- * bits as its table has room for, and descriptors of ours make that table
- * larger than the application's; programs that pass getdtablesize() with an
- * ordinary fd_set rely on it being small. So beyond FD_SETSIZE no more than the application has open.
+ * Descriptors that a select() looks at. The kernel reads and writes as many bits as
+ * its table has room for, and descriptors of ours make that table larger than the
+ * application's; programs that pass getdtablesize() with an ordinary fd_set rely on
+ * it being small. So beyond FD_SETSIZE no more than the application has open.
  */
 static int bits_in_use(int n)
 {
@@ -261,7 +267,8 @@ static int answers(const struct pollfd *p)
 
 /*
  * poll() answers POLLHUP and POLLERR unasked, select() only to who asked for
- * something that they are part of. The others sleep on. False when there is a real answer.
+ * something that they are part of. The others sleep on. False when there is a real
+ * answer.
  */
 static bool only_unasked(struct pollfd *polled, int count)
 {
@@ -317,7 +324,10 @@ static struct timespec time_left(const struct timespec *whole, const struct time
 	return (struct timespec){ .tv_sec = left / 1000000000, .tv_nsec = left % 1000000000 };
 }
 
-/* select() as poll(). `left`, unless NULL, counts down. *done is false when no listener had to be replaced, and nothing was done. */
+/*
+ * select() as poll(). `left`, unless NULL, counts down. *done is false when no
+ * listener had to be replaced, and nothing was done.
+ */
 static int select_replaced(int n, int count, fd_set *r, fd_set *w, fd_set *e, struct timespec *left, const sigset_t *mask,
 			   bool *done)
 {

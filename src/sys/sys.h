@@ -50,7 +50,10 @@ void fs_sys_nanosleep(const struct timespec *duration);
 int fs_sys_getpid(void);
 int fs_sys_gettid(void);
 int fs_sys_getrlimit_nofile(unsigned long *soft);
-/* Affinity masks as the kernel has them: `len` bytes of unsigned longs. The getter returns the bytes that it wrote. */
+/*
+ * Affinity masks as the kernel has them: `len` bytes of unsigned longs. The getter
+ * returns the bytes that it wrote.
+ */
 int fs_sys_getaffinity(int tid, void *mask, size_t len);
 int fs_sys_setaffinity(int tid, const void *mask, size_t len);
 int fs_sys_close_range(unsigned first, unsigned last, unsigned flags);

@@ -1,4 +1,7 @@
-/* The checker and the interpreter that bpf_interp.h describes. One instruction class after the other, in the order of the manual. */
+/*
+ * The checker and the interpreter that bpf_interp.h describes. One instruction
+ * class after the other, in the order of the manual.
+ */
 #include "bpf_interp.h"
 
 #include <stdbool.h>
@@ -97,7 +100,10 @@ static const char *check_instruction(const struct sock_filter *f, size_t behind)
 	return NULL;
 }
 
-/* No path may read a memory word before it wrote it: the words known to be written, narrowed along every jump. */
+/*
+ * No path may read a memory word before it wrote it: the words known to be written,
+ * narrowed along every jump.
+ */
 static const char *check_memory(const struct sock_filter *prog, size_t len)
 {
 	uint16_t written[BPF_MAXINSNS];
@@ -183,7 +189,10 @@ static bool load_ancillary(const struct bpf_packet *p, uint32_t k, uint32_t x, u
 	return false;
 }
 
-/* Bytes at a signed offset: from the payload on, or from SKF_NET_OFF on from the network header. The link layer is not there. */
+/*
+ * Bytes at a signed offset: from the payload on, or from SKF_NET_OFF on from the
+ * network header. The link layer is not there.
+ */
 static bool load_packet(const struct bpf_packet *p, int32_t offset, size_t size, uint32_t *out)
 {
 	size_t at;
@@ -367,7 +376,10 @@ size_t bpf_interp_ebpf_len(const struct sock_filter *prog, size_t len)
 			n += BPF_MODE(f->code) == BPF_MSH ? 17 : 1;
 			break;
 		case BPF_JMP:
-			/* A second jump where neither way falls through, and a move for constants that do not fit a signed immediate. */
+			/*
+			 * A second jump where neither way falls through, and a move for constants that do
+			 * not fit a signed immediate.
+			 */
 			n += f->code == (BPF_JMP | BPF_JA) ? 1 : 1 + (f->jt && f->jf) + (f->k > INT32_MAX);
 			break;
 		case BPF_RET:

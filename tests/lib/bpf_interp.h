@@ -29,10 +29,16 @@ struct bpf_trace {
 /* NULL when the kernel would take the program, else what is wrong with it. */
 const char *bpf_interp_check(const struct sock_filter *prog, size_t len);
 
-/* Runs a program that passed the check. A load beyond the packet ends it with 0, as in the kernel. `trace` may be NULL. */
+/*
+ * Runs a program that passed the check. A load beyond the packet ends it with 0, as
+ * in the kernel. `trace` may be NULL.
+ */
 uint32_t bpf_interp_run(const struct sock_filter *prog, size_t len, const struct bpf_packet *packet, struct bpf_trace *trace);
 
-/* Upper bound of the eBPF instructions that the kernel makes of it (bpf_convert_filter()), which is what optmem_max is charged for. */
+/*
+ * Upper bound of the eBPF instructions that the kernel makes of it
+ * (bpf_convert_filter()), which is what optmem_max is charged for.
+ */
 size_t bpf_interp_ebpf_len(const struct sock_filter *prog, size_t len);
 
 #endif

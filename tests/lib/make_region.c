@@ -1,23 +1,24 @@
 /*
  * make_region KIND [SEED] COMMAND [ARGUMENT...]
  *
- * Runs COMMAND while this process holds a memfd like that of libfastsock, so
- * that what reads such regions from outside can be tested without the library,
- * and against regions that the library would never make. COMMAND does not
- * inherit the memfd. Its status is this program's.
+ * Runs COMMAND while this process holds a memfd like that of libfastsock, so that
+ * what reads such regions from outside can be tested without the library, and
+ * against regions that the library would never make. COMMAND does not inherit the
+ * memfd. Its status is this program's.
  *
- * KIND is "valid", a kind of damage (see damages[]), or "random", which takes
- * a SEED and corrupts a valid region. COMMAND finds in its environment
- * REGION_PID: this process, the creator and worker of core 0;
- * REGION_CHILD: its child, which holds the memfd, too, and is another worker of core 0;
- * REGION_PORT: where the first group listens;
- * REGION_COOKIE: the socket cookie of core 0's local listener there. The kind "foreign" has it from its own environment.
+ * KIND is "valid", a kind of damage (see damages[]), or "random", which takes a
+ * SEED and corrupts a valid region. COMMAND finds in its environment REGION_PID:
+ * this process, the creator and worker of core 0; REGION_CHILD: its child, which
+ * holds the memfd, too, and is another worker of core 0; REGION_PORT: where the
+ * first group listens; REGION_COOKIE: the socket cookie of core 0's local listener
+ * there. The kind "foreign" has it from its own environment.
  *
  * A valid region has cores for CPUs 0 and 3 and three groups:
- * 127.0.0.1:REGION_PORT, own and active: 2 connections wait at the global listener, 3 at core 0's local listener;
- * [::]:443, adopted and passive: one member served by core 1, which is no socket;
- * [fe80::1%7]:65535, abandoned.
- * Its workers besides the two: one of core 1 whose process is dead, and a free slot that still holds everything.
+ * 127.0.0.1:REGION_PORT, own and active: 2 connections wait at the global listener,
+ * 3 at core 0's local listener; [::]:443, adopted and passive: one member served by
+ * core 1, which is no socket; [fe80::1%7]:65535, abandoned. Its workers besides the
+ * two: one of core 1 whose process is dead, and a free slot that still holds
+ * everything.
  */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
@@ -58,7 +59,10 @@ static struct fs_core_rec *core_rec(const struct region *r, unsigned group, unsi
 	return (struct fs_core_rec *)(r->base + fs_region_core_at(NCORES, group, core));
 }
 
-/* A listener on a free port of the loopback device, with `waiting` connections that nobody accepts. Returns its port. */
+/*
+ * A listener on a free port of the loopback device, with `waiting` connections that
+ * nobody accepts. Returns its port.
+ */
 static unsigned make_listener(unsigned waiting, uint64_t *cookie)
 {
 	struct sockaddr_in addr = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
@@ -233,7 +237,10 @@ static void liar(struct region *r)
 	}
 }
 
-/* Local listeners of other people: where cookies are counted by network namespace, as before Linux 5.8, they can be equal by chance. */
+/*
+ * Local listeners of other people: where cookies are counted by network namespace,
+ * as before Linux 5.8, they can be equal by chance.
+ */
 static void foreign(struct region *r)
 {
 	const char *cookie = getenv("REGION_COOKIE");

@@ -30,8 +30,7 @@ static void *in_accept(void *arg)
 	int lfd = *(int *)arg;
 	int conn = accept(lfd, NULL, NULL);
 
-	h_say("a thread in accept(): %s", conn >= 0 ? "a connection" : strerrorname_np(errno));
-	return NULL;
+	return (void *)(conn >= 0 ? "a connection" : strerrorname_np(errno));
 }
 
 static void alone(void)
@@ -39,13 +38,15 @@ static void alone(void)
 	int lfd = h_listener(0);
 	uint16_t port = h_port(lfd);
 	struct pollfd p = { .fd = lfd, .events = POLLIN };
+	void *result;
 	pthread_t t;
 	int n;
 
 	H_CHECK(pthread_create(&t, NULL, in_accept, &lfd) == 0);
 	h_sleep_ms(20);
 	H_TELL(shutdown(lfd, SHUT_RDWR));
-	H_CHECK(pthread_join(t, NULL) == 0);
+	H_CHECK(pthread_join(t, &result) == 0);
+	h_say("a thread in accept(): %s", (const char *)result);
 	n = poll(&p, 1, 0);
 	h_say("poll %d, revents %#x", n, p.revents);
 	H_TELL(accept(lfd, NULL, NULL));

@@ -2,6 +2,8 @@
 #define _GNU_SOURCE
 #include "harness.h"
 
+#include <sys/syscall.h>
+
 #include <sys/mman.h>
 
 static int *fewest;
@@ -28,12 +30,16 @@ static void serve(int lfd, unsigned worker)
 
 static void run(void)
 {
-	int lfd;
+	socklen_t len = sizeof(int);
+	int lfd, reuseport = -1;
 
 	fewest = mmap(NULL, sizeof(*fewest), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	H_CHECK(fewest != MAP_FAILED);
 	*fewest = CPU_SETSIZE;
 	lfd = h_listener(SOCK_NONBLOCK);
+	/* The kernel's word, not what the hook tells. */
+	H_OK((int)syscall(SYS_getsockopt, lfd, SOL_SOCKET, SO_REUSEPORT, &reuseport, &len));
+	h_say("SO_REUSEPORT is %d", reuseport);
 	h_prefork(2, lfd, serve);
 	h_shape(lfd);
 	h_say("workers may run on %d CPUs", *fewest);

@@ -83,7 +83,10 @@ static void assert_defaults(const struct fs_options *options)
 	ck_assert_int_eq(options->log, FS_LOG_WARN);
 }
 
-/* The documented interface, written down a second time: a variable that is renamed or dropped breaks its users. */
+/*
+ * The documented interface, written down a second time: a variable that is renamed
+ * or dropped breaks its users.
+ */
 static const struct {
 	const char *variable;
 	const char *fallback;
@@ -412,7 +415,10 @@ START_TEST(other_families_are_never_wanted)
 }
 END_TEST
 
-/* A small world for random lists: the rule's text and what it stands for are drawn together, so that the expectation owes nothing to the parser. */
+/*
+ * A small world for random lists: the rule's text and what it stands for are drawn
+ * together, so that the expectation owes nothing to the parser.
+ */
 static const struct {
 	const char *rule; /* "" any address */
 	const char *bound[2];
@@ -440,7 +446,10 @@ START_TEST(random_lists)
 
 		for (unsigned i = 0; i < n; i++) {
 			place[i] = unit_random_below(&random, FS_COUNT(places));
-			/* A port alone stands for any address; an address alone for any port, written as port 0 here. */
+			/*
+			 * A port alone stands for any address; an address alone for any port, written as
+			 * port 0 here.
+			 */
 			port[i] = place[i] == 0 || unit_random_below(&random, 2) ? 80 + unit_random_below(&random, 3) : 0;
 			exclude[i] = unit_random_below(&random, 2);
 			any_positive |= !exclude[i];

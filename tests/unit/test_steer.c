@@ -15,7 +15,10 @@
 #define SEED UINT64_C(0x5eed0001)
 #define PROG_MAX BPF_MAXINSNS
 #define OTHERWISE 0
-/* net.core.optmem_max for long, and what the kernel adds to a program: struct bpf_prog, 64 bytes of it at most. */
+/*
+ * net.core.optmem_max for long, and what the kernel adds to a program: struct
+ * bpf_prog, 64 bytes of it at most.
+ */
 #define OPTMEM_OLD 20480
 #define BPF_PROG_HEAD 64
 
@@ -424,7 +427,10 @@ START_TEST(permutation_of_256_is_small)
 }
 END_TEST
 
-/* 255 listeners for 256 CPUs in one neighbourhood: the last CPU is split 255 ways, and still the program fits. */
+/*
+ * 255 listeners for 256 CPUs in one neighbourhood: the last CPU is split 255 ways,
+ * and still the program fits.
+ */
 START_TEST(widest_split)
 {
 	int len;
@@ -464,7 +470,10 @@ START_TEST(random_machines)
 }
 END_TEST
 
-/* Locality: who has a target behind its cache never goes farther, who has one on its node never leaves that. */
+/*
+ * Locality: who has a target behind its cache never goes farther, who has one on
+ * its node never leaves that.
+ */
 START_TEST(nearest_first)
 {
 	make_machine(32, 8, 4);
@@ -554,7 +563,10 @@ START_TEST(hash_plan)
 }
 END_TEST
 
-/* Any table, not only one that the planner makes: rows of 1 to 8 segments, some equal, some not, near and far. */
+/*
+ * Any table, not only one that the planner makes: rows of 1 to 8 segments, some
+ * equal, some not, near and far.
+ */
 START_TEST(random_tables)
 {
 	for (unsigned round = 0; round < 60; round++) {
@@ -631,7 +643,10 @@ START_TEST(room_is_kept_to)
 }
 END_TEST
 
-/* Clients as they come: one host counting its ports up, in ones and in twos, and hosts counted up. None of four workers is left behind. */
+/*
+ * Clients as they come: one host counting its ports up, in ones and in twos, and
+ * hosts counted up. None of four workers is left behind.
+ */
 START_TEST(flow_groups_are_even)
 {
 	static const struct {

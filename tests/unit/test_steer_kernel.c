@@ -158,7 +158,10 @@ static unsigned who_got_it(void)
 
 enum extra { EXTRA_NONE, EXTRA_IP_OPTIONS, EXTRA_EXTENSION_HEADER };
 
-/* Connects from `cpu`. IPv4 clients take a random address of 127.0.0.0/8. The connection's flow group and listener; false where the header needs a privilege. */
+/*
+ * Connects from `cpu`. IPv4 clients take a random address of 127.0.0.0/8. The
+ * connection's flow group and listener; false where the header needs a privilege.
+ */
 static bool connect_from(unsigned cpu, int family, enum extra extra, unsigned *flow_group, unsigned *listener)
 {
 	const struct linger reset = { 1, 0 };
@@ -254,7 +257,10 @@ static void check_kind(enum kind kind, enum extra extra, unsigned each)
 
 /* --- tests --- */
 
-/* One listener a CPU, dealt anew in every round, on the same sockets: the program is replaced while they listen. */
+/*
+ * One listener a CPU, dealt anew in every round, on the same sockets: the program
+ * is replaced while they listen.
+ */
 START_TEST(each_cpu_has_its_listener)
 {
 	open_kind((enum kind)_i, topo.ncpus + 1 < 16 ? topo.ncpus + 1 : 16);
@@ -274,7 +280,10 @@ START_TEST(each_cpu_has_its_listener)
 }
 END_TEST
 
-/* Five workers on every CPU: the flow group decides, and it is the client's own address and port that make it. */
+/*
+ * Five workers on every CPU: the flow group decides, and it is the client's own
+ * address and port that make it.
+ */
 START_TEST(flow_groups_split_a_cpu)
 {
 	size_t n = 0;
@@ -310,7 +319,10 @@ START_TEST(blind_to_the_cpu)
 }
 END_TEST
 
-/* Nobody serves a local listener: all go to the global one. Somebody does: CPUs without a worker still go there when that is asked for. */
+/*
+ * Nobody serves a local listener: all go to the global one. Somebody does: CPUs
+ * without a worker still go there when that is asked for.
+ */
 START_TEST(the_global_listener)
 {
 	unsigned first = fs_cpus_next(&cpus, 0);
@@ -330,7 +342,10 @@ START_TEST(the_global_listener)
 }
 END_TEST
 
-/* The largest machine of the design, in no order at all: the kernel takes the program, and it is right on the CPUs that are here. */
+/*
+ * The largest machine of the design, in no order at all: the kernel takes the
+ * program, and it is right on the CPUs that are here.
+ */
 START_TEST(permutation_of_256)
 {
 	open_group(AF_INET, false, 257);

@@ -168,7 +168,10 @@ START_TEST(known_cpus_exist)
 }
 END_TEST
 
-/* Text that is no list, a level that is no number, a cache that does not hold its own CPU, a path too long: unknown, not wrong. */
+/*
+ * Text that is no list, a level that is no number, a cache that does not hold its
+ * own CPU, a path too long: unknown, not wrong.
+ */
 START_TEST(nonsense_is_unknown)
 {
 	static char deep[600];
@@ -208,7 +211,10 @@ START_TEST(this_machine)
 }
 END_TEST
 
-/* --- the scratch directory goes away however the tests end: they run in a child, and who waits for it cleans up --- */
+/*
+ * --- the scratch directory goes away however the tests end: they run in a child,
+ * and who waits for it cleans up ---
+ */
 
 static volatile sig_atomic_t child;
 
