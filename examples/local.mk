@@ -1,5 +1,7 @@
-# The demonstration and the test run stand alone: they build what they need.
-EXTRA_DIST += \
-	examples/demo.sh \
-	tests/run.sh \
-	tests/lib/packages.sh
+# Compiled with the tests, so that it stays true.
+check_PROGRAMS += examples/counters
+examples_counters_SOURCES = examples/counters.c
+examples_counters_CFLAGS = $(AM_CFLAGS) -pthread
+examples_counters_LDADD = libfastsock.la
+
+EXTRA_DIST += examples/demo.sh

@@ -55,6 +55,7 @@ STORIES = \
 	tests/preload/start_twice.pre \
 	tests/preload/steer_hash.pre \
 	tests/preload/steer_off.pre \
+	tests/preload/stops_waiting.pre \
 	tests/preload/threads_accept.pre \
 	tests/preload/threads_epoll.pre \
 	tests/preload/threads_poll.pre \
@@ -177,6 +178,8 @@ tests_preload_steer_hash_pre_SOURCES = tests/preload/steer_hash.c
 tests_preload_steer_hash_pre_LDADD = $(STORY_LDADD)
 tests_preload_steer_off_pre_SOURCES = tests/preload/steer_off.c
 tests_preload_steer_off_pre_LDADD = $(STORY_LDADD)
+tests_preload_stops_waiting_pre_SOURCES = tests/preload/stops_waiting.c
+tests_preload_stops_waiting_pre_LDADD = $(STORY_LDADD)
 tests_preload_threads_accept_pre_SOURCES = tests/preload/threads_accept.c
 tests_preload_threads_accept_pre_LDADD = $(STORY_LDADD)
 tests_preload_threads_epoll_pre_SOURCES = tests/preload/threads_epoll.c

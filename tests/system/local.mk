@@ -1,10 +1,9 @@
-# Tests with real servers. `make check` must give them
-#	AM_TESTS_ENVIRONMENT = FASTSOCK_LIB=$(abs_top_builddir)/.libs/libfastsock.so; export FASTSOCK_LIB; \
-#		FASTSOCK_CMD=$(abs_top_builddir)/fastsock; export FASTSOCK_CMD;
+# Tests with real servers, and of what is installed.
 
 SYSTEM_TESTS = \
 	tests/system/haproxy_by_thread.test \
 	tests/system/haproxy_nbthread.test \
+	tests/system/install.test \
 	tests/system/lighttpd.test \
 	tests/system/memcached.test \
 	tests/system/nginx_accept_mutex.test \
