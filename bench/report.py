@@ -35,6 +35,7 @@ COLUMNS = [
     ("accepted_local_percent", "from local %", 2),
     ("syscalls_per_accept", "syscalls/accept", 3),
     ("exec_ms", "fork to exit ms", 3),
+    ("listen_ms", "with a listener ms", 3),
     ("idle_rss_kib", "idle Rss KiB", 0),
     ("idle_pss_kib", "idle Pss KiB", 0),
     ("nginx_worker_rss_kib", "nginx worker Rss KiB", 0),
@@ -52,8 +53,9 @@ BARS = [
     ("nginx, connection per request: rate against reuseport", "nginx-close", "rate", "fastsock", ("ratio", "reuseport"), ">=", 1.35, "x"),
     ("server CPU per connection against stock", "nginx-close", "cpu_us", "fastsock", ("ratio", "stock"), "<=", 0.60, "x"),
     ("HAProxy and nginx against both stock: rate", "proxy", "rate", "fastsock", ("ratio", "stock"), ">=", 1.30, "x"),
+    ("the same with `shards by-thread`: rate", "proxy", "rate", "fastsock-by-thread", ("ratio", "stock"), ">=", 1.30, "x"),
     ("accepted where the packets arrive, C server", "locality", "local_percent", "fastsock", ("value", None), ">=", 99, "%"),
-    ("accepted where the packets arrive, nginx", "locality", "nginx_local_percent", "fastsock", ("value", None), ">=", 99, "%"),
+    ("accepted where the packets arrive, nginx (own counters)", "locality", "nginx_local_percent", "fastsock", ("value", None), ">=", 99, "%"),
     ("keep-alive: rate against stock", "nginx-keepalive", "rate", "fastsock", ("ratio", "stock"), ">=", 0.99, "x"),
     ("a hook on another descriptor: close", "hooks", "close_ns", "fastsock", ("difference", "stock"), "<=", 5, "ns"),
     ("a hook on another descriptor: epoll_ctl", "hooks", "epoll_ctl_ns", "fastsock", ("difference", "stock"), "<=", 5, "ns"),
@@ -62,6 +64,7 @@ BARS = [
     # "None in the common case": what is looked at every so many accepts may cost one, most accepts may not.
     ("accept through the library: more system calls per accept", "accept", "syscalls_per_accept", "fastsock", ("difference", "stock"), "<=", 0.05, "calls"),
     ("start-up: more time", "startup", "exec_ms", "fastsock", ("difference", "stock"), "<=", 2, "ms"),
+    ("start-up with a listener: more time", "startup", "listen_ms", "fastsock", ("difference", "stock"), "<=", 2, "ms"),
     ("start-up: more resident memory, idle process", "startup", "idle_rss_kib", "fastsock", ("difference", "stock"), "<=", 1024, "KiB"),
     ("start-up: more resident memory, nginx worker", "startup", "nginx_worker_rss_kib", "fastsock", ("difference", "stock"), "<=", 1024, "KiB"),
 ]

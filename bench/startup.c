@@ -1,12 +1,15 @@
 /*
  * How long a program takes from fork() to its end, with and without the
  * library: both in turn, many times, so that whatever else the machine does
- * falls on both. The command should do nothing, as true(1) does.
+ * falls on both. The command should do nothing, as true(1) does, or make one
+ * listener and no more, as `startup --listen` does.
  */
 #define _GNU_SOURCE
 #include <fcntl.h>
 #include <getopt.h>
+#include <netinet/in.h>
 #include <stdbool.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -32,6 +35,14 @@ static double run(char **command, char **environment)
 	return (double)(bench_now() - from) / 1e6;
 }
 
+static int make_a_listener(void)
+{
+	struct sockaddr_in any = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	int fd = socket(AF_INET, SOCK_STREAM, 0);
+
+	return fd < 0 || bind(fd, (struct sockaddr *)&any, sizeof(any)) < 0 || listen(fd, 16) < 0;
+}
+
 int main(int argc, char **argv)
 {
 	static const struct option options[] = {
@@ -45,6 +56,8 @@ int main(int argc, char **argv)
 	unsigned long count = 200;
 	int opt;
 
+	if (argc == 2 && strcmp(argv[1], "--listen") == 0)
+		return make_a_listener();
 	while ((opt = getopt_long(argc, argv, "+", options, NULL)) != -1) {
 		if (opt == 'l')
 			library = optarg;
