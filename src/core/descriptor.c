@@ -10,6 +10,7 @@
 #include "log.h"
 #include "siblings.h"
 #include "sys/sys.h"
+#include "waiter.h"
 
 /* Process lock held. */
 static void forget(int fd)
@@ -101,6 +102,19 @@ void fs_descriptor_stderr(bool open)
 	fs_fd_set_tag(2, open ? FS_TAG_NONE : FS_TAG_STDERR, 0);
 }
 
+/*
+ * A descriptor of ours gets another number. Another thread's own inner instance
+ * cannot be moved: -EBUSY, as dup2(2) has it.
+ */
+static int move(int fd)
+{
+	int rc = fs_siblings_move(fd);
+
+	if (rc == -EBUSY)
+		rc = fs_epoll_move(fd);
+	return rc == -EBUSY ? fs_waiter_move(fd) : rc;
+}
+
 int fs_descriptor_replace(int target)
 {
 	sigset_t old;
@@ -110,7 +124,7 @@ int fs_descriptor_replace(int target)
 		return fs_tag_kind(fs_fd_tag(target)) == FS_TAG_INTERNAL ? -EBUSY : 0;
 	fs_enter(&old);
 	if (fs_tag_kind(fs_fd_tag(target)) == FS_TAG_INTERNAL)
-		rc = fs_siblings_move(target);
+		rc = move(target);
 	else
 		forget(target);
 	fs_leave(&old);

@@ -450,17 +450,17 @@ void fs_epoll_before_wait(int epfd, unsigned index)
 	in->fd = epfd;
 	if (fs_self.shared || fs_self.views != atomic_load_explicit(&fs_proc.views, memory_order_relaxed))
 		fs_worker_view();
-	if (in->pid != fs_proc.pid) {
-		look_over_shoulder(in);
-	} else if (in->serial != fs_self.serial && owned(in)) {
+	if (in->pid != fs_proc.pid || (in->serial != fs_self.serial && owned(in))) {
+		/* Its owner has to hear of the first one who shares it. */
 		if (!in->shared)
-			epoch = 0; /* its owner has to hear of it */
+			atomic_store_explicit(&in->epoch, 0, memory_order_relaxed);
 		in->shared = true;
 		look_over_shoulder(in);
+		fs_self.shared_epoch = epoch;
 	} else {
 		wait_as_owner(epfd, in);
+		atomic_store_explicit(&in->epoch, epoch, memory_order_relaxed);
 	}
-	atomic_store_explicit(&in->epoch, epoch, memory_order_relaxed);
 	fs_leave(&old);
 }
 
@@ -570,4 +570,34 @@ void fs_epoll_closing(const struct fs_listener *l, int fd)
 				r->orphan = true;
 		}
 	}
+}
+
+int fs_epoll_move(int fd)
+{
+	for (unsigned i = 0; i < INSTANCES_MAX; i++) {
+		struct fs_instance *in = &fs_instances[i];
+
+		for (int k = in->refs ? in->first : 0; k; k = regs[k - 1].next) {
+			struct reg *r = &regs[k - 1];
+			struct epoll_event ev = outer_event(r);
+			int moved;
+
+			if (r->inner != fd)
+				continue;
+			/*
+			 * The kernel knows an entry by its number, too: in under the new one, out under the
+			 * old one.
+			 */
+			if (r->lapsed)
+				ev.events = 0;
+			moved = fs_fd_move_hidden(fd);
+			if (moved < 0)
+				return moved;
+			fs_sys_epoll_ctl(in->fd, EPOLL_CTL_ADD, moved, &ev);
+			fs_sys_epoll_ctl(in->fd, EPOLL_CTL_DEL, fd, NULL);
+			r->inner = moved;
+			return 0;
+		}
+	}
+	return -EBUSY;
 }

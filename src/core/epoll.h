@@ -39,10 +39,12 @@ static inline bool fs_instance_settled(unsigned index)
 {
 	const struct fs_instance *in = &fs_instances[index];
 
-	return FS_LIKELY(atomic_load_explicit(&in->epoch, memory_order_relaxed) == fs_epoch()) &&
-	       (fs_self.shared ? fs_self.shared == (int)index + 1 :
-				 atomic_load_explicit(&in->serial, memory_order_relaxed) == fs_self.serial) &&
-	       fs_self.views == atomic_load_explicit(&fs_proc.views, memory_order_relaxed);
+	if (FS_UNLIKELY(fs_self.views != atomic_load_explicit(&fs_proc.views, memory_order_relaxed)))
+		return false;
+	if (FS_UNLIKELY(fs_self.shared))
+		return fs_self.shared == (int)index + 1 && fs_self.shared_epoch == fs_epoch();
+	return atomic_load_explicit(&in->epoch, memory_order_relaxed) == fs_epoch() &&
+	       atomic_load_explicit(&in->serial, memory_order_relaxed) == fs_self.serial;
 }
 
 /* epoll_ctl() on a listener. 0 or -errno. Takes the process lock. */
@@ -86,6 +88,11 @@ void fs_instance_unref(unsigned index, int fd);
  * Process lock held.
  */
 void fs_epoll_closing(const struct fs_listener *l, int fd);
+/*
+ * The application wants the number of an inner instance that is registered
+ * somewhere: it gets another one. 0, or -EBUSY.
+ */
+int fs_epoll_move(int fd);
 /* Whether some epoll instance of this process holds a listener of the group. */
 static inline bool fs_epoll_has_group(unsigned group)
 {

@@ -64,6 +64,17 @@ int fs_fd_hide(int fd)
 	return hidden;
 }
 
+int fs_fd_move_hidden(int fd)
+{
+	int moved = fs_sys_fcntl(fd, F_DUPFD_CLOEXEC, (unsigned long)fd + 1);
+
+	if (moved < 0)
+		return -EBUSY;
+	fs_fd_set_tag(moved, FS_TAG_INTERNAL, 0);
+	fs_fd_set_tag(fd, FS_TAG_NONE, 0);
+	return moved;
+}
+
 void fs_fd_close_hidden(int fd)
 {
 	if (fd <= 0)

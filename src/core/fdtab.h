@@ -54,6 +54,11 @@ static inline unsigned fs_tag_index(uint16_t tag)
  * open, protected. Returns the new number; on failure -errno, with `fd` closed.
  */
 int fs_fd_hide(int fd);
+/*
+ * Gives a hidden descriptor another number, because the application wants this
+ * one, which stays open for the caller to let go. The new number, or -EBUSY.
+ */
+int fs_fd_move_hidden(int fd);
 /* Closes a hidden descriptor. Ignores fd <= 0. */
 void fs_fd_close_hidden(int fd);
 /*

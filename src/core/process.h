@@ -45,6 +45,7 @@ struct fs_thread {
 	unsigned core;   /* its core, or FS_NO_CORE */
 	unsigned view;   /* core whose local listeners `local` holds: its own, or that of `shared`'s owner; valid where `local` is set */
 	int shared;      /* instance + 1, while the view is that of an epoll instance that another worker owns */
+	uint32_t shared_epoch; /* region epoch at which it last looked over that owner's shoulder */
 	int pending;     /* registrations that it removed since its last wait (epoll.c) */
 	bool waits;      /* some bit of `waiting` is set */
 	uint64_t waiting[FS_GROUPS_MAX / 64]; /* groups that it waits for by poll() or accept(), and is not parked in (waiter.c) */

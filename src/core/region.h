@@ -34,6 +34,7 @@ struct fs_region_head {
 	uint32_t creator; /* pid of the process that made it */
 	/* Grows whenever a worker comes, goes or parks: waits compare it with what they saw last. */
 	_Alignas(FS_CACHELINE) _Atomic uint32_t epoch;
+	_Atomic uint32_t workers_end; /* worker slots from here on were never used: bounds the searches */
 	_Alignas(FS_CACHELINE) uint16_t cpu[FS_CORES_MAX]; /* CPU number of each core */
 };
 

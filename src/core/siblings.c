@@ -136,11 +136,9 @@ int fs_siblings_move(int fd)
 
 	if (!where)
 		return -EBUSY;
-	moved = fs_sys_fcntl(fd, F_DUPFD_CLOEXEC, (unsigned long)fd + 1);
+	moved = fs_fd_move_hidden(fd);
 	if (moved < 0)
-		return -EBUSY;
-	fs_fd_set_tag(moved, FS_TAG_INTERNAL, 0);
-	fs_fd_set_tag(fd, FS_TAG_NONE, 0);
+		return moved;
 	*where = moved;
 	if (where == &fs_proc.memfd) {
 		fs_sys_close(fd);

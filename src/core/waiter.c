@@ -1,6 +1,7 @@
 #define _GNU_SOURCE
 #include "waiter.h"
 
+#include <errno.h>
 #include <string.h>
 
 #include "inner.h"
@@ -109,4 +110,20 @@ void fs_waiter_poll_done(struct pollfd *fds, const struct fs_waiter_swap *swaps,
 {
 	for (unsigned i = 0; i < count; i++)
 		fds[swaps[i].index].fd = swaps[i].fd;
+}
+
+int fs_waiter_move(int fd)
+{
+	for (unsigned g = 0; g < FS_GROUPS_MAX; g++) {
+		int moved;
+
+		if (fs_self.inner[g] != fd)
+			continue;
+		moved = fs_fd_move_hidden(fd);
+		if (moved < 0)
+			return moved;
+		fs_self.inner[g] = moved;
+		return 0;
+	}
+	return -EBUSY;
 }

@@ -37,6 +37,9 @@ static inline int fs_waiter_inner(unsigned group, unsigned member)
  */
 void fs_waiter_absent(const uint64_t *present);
 
+/* As fs_epoll_move(), for an inner instance that the calling thread waits on itself. */
+int fs_waiter_move(int fd);
+
 /*
  * Listeners that one poll() can have replaced. More are polled as they are: they
  * hear their global listener.

@@ -102,7 +102,7 @@ static void rec_leave(unsigned slot, unsigned group, bool steer)
 /* Workers that died: their cores' queues are for the others from now on. Tree lock held. */
 static void reap(void)
 {
-	for (unsigned s = 0; s < FS_WORKERS_MAX; s++) {
+	for (unsigned s = 0, end = fs_workers_end(); s < end; s++) {
 		if (!fs_worker_rec_live(s) || fs_worker_alive(s))
 			continue;
 		for (unsigned g = 0; g < FS_GROUPS_MAX; g++)
@@ -133,6 +133,8 @@ static int claim_slot(void)
 		fs_self.view = fs_self.core;
 		atomic_store_explicit(&w->core, fs_self.core, memory_order_relaxed);
 		atomic_store_explicit(&w->state, FS_WORKER_LIVE, memory_order_relaxed);
+		if (s >= fs_workers_end())
+			atomic_store_explicit(&fs_region_head()->workers_end, s + 1, memory_order_relaxed);
 		fs_self.slot = (int)s + 1;
 		fs_self.serial = serial;
 		if (fs_libc.watch_thread)
@@ -360,7 +362,7 @@ static void leave_all(unsigned group, int member)
 {
 	bool locked = fs_tree_lock() == 0;
 
-	for (unsigned s = 0; s < FS_WORKERS_MAX; s++) {
+	for (unsigned s = 0, end = fs_workers_end(); s < end; s++) {
 		if (!fs_worker_serial(s) || !fs_rec_has(fs_worker_rec(s)->announced, group))
 			continue;
 		if (member < 0 || (member < FS_MEMBERS_MAX &&

@@ -36,14 +36,14 @@ unsigned fs_workers_serving(unsigned group, unsigned core)
 {
 	unsigned n = 0;
 
-	for (unsigned s = 0; s < FS_WORKERS_MAX; s++)
+	for (unsigned s = 0, end = fs_workers_end(); s < end; s++)
 		n += fs_worker_rec_live(s) && core_of(s) == core && fs_rec_has(fs_worker_rec(s)->serving, group);
 	return n;
 }
 
 bool fs_workers_waiting(unsigned group, unsigned core)
 {
-	for (unsigned s = 0; s < FS_WORKERS_MAX; s++)
+	for (unsigned s = 0, end = fs_workers_end(); s < end; s++)
 		if (fs_worker_rec_live(s) && core_of(s) == core && fs_rec_has(fs_worker_rec(s)->serving, group) &&
 		    !fs_rec_has(fs_worker_rec(s)->parked, group))
 			return true;
@@ -52,7 +52,7 @@ bool fs_workers_waiting(unsigned group, unsigned core)
 
 bool fs_worker_announced(unsigned group, unsigned core)
 {
-	for (unsigned s = 0; s < FS_WORKERS_MAX; s++)
+	for (unsigned s = 0, end = fs_workers_end(); s < end; s++)
 		if (fs_worker_rec_live(s) && core_of(s) == core && fs_rec_has(fs_worker_rec(s)->announced, group))
 			return true;
 	return false;
@@ -62,7 +62,7 @@ unsigned fs_workers_of(unsigned group)
 {
 	unsigned n = 0;
 
-	for (unsigned s = 0; s < FS_WORKERS_MAX; s++)
+	for (unsigned s = 0, end = fs_workers_end(); s < end; s++)
 		n += fs_worker_rec_live(s) && fs_rec_has(fs_worker_rec(s)->announced, group);
 	return n;
 }
@@ -71,20 +71,20 @@ unsigned fs_workers_on(unsigned core)
 {
 	unsigned n = 0;
 
-	for (unsigned s = 0; s < FS_WORKERS_MAX; s++)
+	for (unsigned s = 0, end = fs_workers_end(); s < end; s++)
 		n += fs_worker_rec_live(s) && core_of(s) == core && !fs_rec_empty(fs_worker_rec(s)->announced);
 	return n;
 }
 
 void fs_workers_unserve(unsigned group)
 {
-	for (unsigned s = 0; s < FS_WORKERS_MAX; s++)
+	for (unsigned s = 0, end = fs_workers_end(); s < end; s++)
 		fs_rec_clear(fs_worker_rec(s)->serving, group);
 }
 
 void fs_workers_forget_group(unsigned group)
 {
-	for (unsigned s = 0; s < FS_WORKERS_MAX; s++) {
+	for (unsigned s = 0, end = fs_workers_end(); s < end; s++) {
 		fs_rec_clear(fs_worker_rec(s)->announced, group);
 		fs_rec_clear(fs_worker_rec(s)->serving, group);
 		fs_rec_clear(fs_worker_rec(s)->parked, group);

@@ -26,6 +26,14 @@ static inline void fs_rec_clear(_Atomic uint64_t *set, unsigned group)
 	atomic_fetch_and_explicit(&set[group / 64], ~(UINT64_C(1) << (group % 64)), memory_order_seq_cst);
 }
 
+/* One past the highest slot that was ever used, never more than there are. */
+static inline unsigned fs_workers_end(void)
+{
+	uint32_t end = atomic_load_explicit(&fs_region_head()->workers_end, memory_order_relaxed);
+
+	return end > FS_WORKERS_MAX ? FS_WORKERS_MAX : end;
+}
+
 bool fs_rec_empty(const _Atomic uint64_t *set);
 
 /* In use, dead or alive. */

@@ -1,6 +1,7 @@
 /*
- * accept() and accept4() by their arguments: flags, address buffers of every
- * size, sockets that do not listen, no descriptor left. Promised: what the kernel does, alone and as one of two workers, and no connection is lost.
+ * accept() and accept4() by their arguments: flags, address buffers of every size,
+ * sockets that do not listen, no descriptor left. Promised: what the kernel does,
+ * alone and as one of two workers, and no connection is lost.
  */
 #define _GNU_SOURCE
 #include "harness.h"

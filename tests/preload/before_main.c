@@ -1,8 +1,9 @@
 /*
- * Code that runs before the library's own constructor and uses what it hooks:
- * an executable's preinit functions come before every shared object's. Promised: the
- * hooks forward from the first instruction on. A listener that was made so early, when not even the
- * environment can be read, is left alone; the next one is served like any other.
+ * Code that runs before the library's own constructor and uses what it hooks: an
+ * executable's preinit functions come before every shared object's. Promised: the
+ * hooks forward from the first instruction on. A listener that was made so early,
+ * when not even the environment can be read, is left alone; the next one is served
+ * like any other.
  */
 #define _GNU_SOURCE
 #include "harness.h"

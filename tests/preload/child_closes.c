@@ -1,7 +1,7 @@
 /*
- * Children that close the listener on their way to something else: by fork()
- * and exit, by vfork() and exec (where they share the parent's memory), by fork() and close_range(). Promised: the
- * parent's listener is as it was.
+ * Children that close the listener on their way to something else: by fork() and
+ * exit, by vfork() and exec (where they share the parent's memory), by fork() and
+ * close_range(). Promised: the parent's listener is as it was.
  */
 #define _GNU_SOURCE
 #include "harness.h"

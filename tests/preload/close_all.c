@@ -1,8 +1,8 @@
 /*
- * Programs that close every descriptor there could be, as daemons do: in a
- * loop, with closefrom(), with close_range(), before listen(), after it and as one of two
- * workers. Promised: the calls do to the application's descriptors what they
- * always did, find no others, and a listener that was spared still serves.
+ * Programs that close every descriptor there could be, as daemons do: in a loop,
+ * with closefrom(), with close_range(), before listen(), after it and as one of two
+ * workers. Promised: the calls do to the application's descriptors what they always
+ * did, find no others, and a listener that was spared still serves.
  */
 #define _GNU_SOURCE
 #include "harness.h"

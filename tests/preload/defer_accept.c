@@ -52,7 +52,10 @@ static void run(void)
 	taken = mmap(NULL, sizeof(*taken), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	H_CHECK(taken != MAP_FAILED);
 	h_prefork(2, lfd, serve);
-	/* These are delivered at once, and closed: the clients send nothing. What is wanted of them is the CPUs' local listeners. */
+	/*
+	 * These are delivered at once, and closed: the clients send nothing. What is wanted
+	 * of them is the CPUs' local listeners.
+	 */
 	for (unsigned i = 0; i < (h_present() ? 100 : 4); i++) {
 		h_load(h_port(lfd), 4, &res);
 		if (h_local_accepts(lfd, h_cpu[0], NULL) && h_local_accepts(lfd, h_cpu[1], NULL))

@@ -1,6 +1,7 @@
 /*
- * Listeners that are duplicated, before and after they are fanned out; one of
- * the duplicates is closed. Promised: they are all the same listener, with the numbers that the kernel would have given.
+ * Listeners that are duplicated, before and after they are fanned out; one of the
+ * duplicates is closed. Promised: they are all the same listener, with the numbers
+ * that the kernel would have given.
  */
 #define _GNU_SOURCE
 #include "harness.h"

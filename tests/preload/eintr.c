@@ -1,6 +1,7 @@
 /*
- * Signals while a thread waits for connections. Promised: without SA_RESTART
- * every wait ends with EINTR; with it accept() goes on, and the others end all the same; alone and as one of two workers.
+ * Signals while a thread waits for connections. Promised: without SA_RESTART every
+ * wait ends with EINTR; with it accept() goes on, and the others end all the same;
+ * alone and as one of two workers.
  */
 #define _GNU_SOURCE
 #include "harness.h"

@@ -1,4 +1,7 @@
-/* Edge-triggered, and one-shot with re-arming, in two workers each. Promised: no connection is left lying, and each worker is fed by its CPU. */
+/*
+ * Edge-triggered, and one-shot with re-arming, in two workers each. Promised: no
+ * connection is left lying, and each worker is fed by its CPU.
+ */
 #define _GNU_SOURCE
 #include "harness.h"
 

@@ -1,6 +1,7 @@
 /*
- * epoll_ctl() on a listener and what epoll_wait() then returns: errors, data,
- * MOD and DEL, level, edge and one-shot. Promised: call by call what the kernel does, alone and as one of two workers.
+ * epoll_ctl() on a listener and what epoll_wait() then returns: errors, data, MOD
+ * and DEL, level, edge and one-shot. Promised: call by call what the kernel does,
+ * alone and as one of two workers.
  */
 #define _GNU_SOURCE
 #include "harness.h"

@@ -1,7 +1,7 @@
 /*
- * The listener is in an epoll instance that is in another one (libuv inside
- * GLib, for one), which is waited for with poll() or epoll_wait(). Promised: the outer instance wakes up for
- * connections of every CPU, and only for them.
+ * The listener is in an epoll instance that is in another one (libuv inside GLib,
+ * for one), which is waited for with poll() or epoll_wait(). Promised: the outer
+ * instance wakes up for connections of every CPU, and only for them.
  */
 #define _GNU_SOURCE
 #include "harness.h"

@@ -1,7 +1,7 @@
 /*
  * nginx' change of binaries: a new program inherits the listener, with an
- * environment that has no LD_PRELOAD, serves beside the old workers, then alone. Promised:
- * everybody is answered at every moment.
+ * environment that has no LD_PRELOAD, serves beside the old workers, then alone.
+ * Promised: everybody is answered at every moment.
  */
 #define _GNU_SOURCE
 #include "harness.h"

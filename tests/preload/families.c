@@ -1,7 +1,8 @@
 /*
  * Listeners of every family: IPv4 and IPv6, one address and all of them, dual
- * stack, and an IPv6-only one beside an IPv4 one on the same port. Promised: each is fanned out, and each
- * family's clients are answered by the listener that is theirs.
+ * stack, and an IPv6-only one beside an IPv4 one on the same port. Promised: each
+ * is fanned out, and each family's clients are answered by the listener that is
+ * theirs.
  */
 #define _GNU_SOURCE
 #include "harness.h"

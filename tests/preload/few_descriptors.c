@@ -1,6 +1,7 @@
 /*
- * RLIMIT_NOFILE leaves no room for local listeners. Promised: the listener
- * works as without the library, one line says why, and the application gets every descriptor that the limit allows.
+ * RLIMIT_NOFILE leaves no room for local listeners. Promised: the listener works as
+ * without the library, one line says why, and the application gets every descriptor
+ * that the limit allows.
  */
 #define _GNU_SOURCE
 #include "harness.h"

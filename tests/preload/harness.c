@@ -370,7 +370,10 @@ void h_activate(int lfd)
 	munmap(stage, sizeof(*stage));
 }
 
-/* One batch: all are opened before the first answer is read. A connection counts when it was answered and ended properly. */
+/*
+ * One batch: all are opened before the first answer is read. A connection counts
+ * when it was answered and ended properly.
+ */
 static void client_batch(struct client *c, unsigned n)
 {
 	int fd[BATCH_MAX];

@@ -1,4 +1,7 @@
-/* FASTSOCK_LISTEN names the loopback address. Promised: a listener there is handled, one on all addresses is not. */
+/*
+ * FASTSOCK_LISTEN names the loopback address. Promised: a listener there is
+ * handled, one on all addresses is not.
+ */
 #define _GNU_SOURCE
 #include "harness.h"
 

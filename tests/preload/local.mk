@@ -1,6 +1,5 @@
 # The preload runner and its stories: each program runs without and with the
-# library, as a test of its own. `make check` must give the tests
-#	AM_TESTS_ENVIRONMENT = FASTSOCK_LIB=$(abs_top_builddir)/.libs/libfastsock.so; export FASTSOCK_LIB;
+# library, as a test of its own.
 
 TEST_EXTENSIONS = .test .pre
 PRE_LOG_COMPILER = $(SHELL) $(top_srcdir)/tests/preload/run-preload.sh
@@ -15,6 +14,7 @@ STORIES = \
 	tests/preload/cpus_subset.pre \
 	tests/preload/defer_accept.pre \
 	tests/preload/dup.pre \
+	tests/preload/dup2_onto_ours.pre \
 	tests/preload/eintr.pre \
 	tests/preload/epoll_edge.pre \
 	tests/preload/epoll_errors.pre \
@@ -23,18 +23,25 @@ STORIES = \
 	tests/preload/exec_upgrade.pre \
 	tests/preload/families.pre \
 	tests/preload/few_descriptors.pre \
+	tests/preload/fortified.pre \
 	tests/preload/listen_filter.pre \
 	tests/preload/listen_filter_address.pre \
+	tests/preload/many_epoll_workers.pre \
 	tests/preload/many_workers.pre \
 	tests/preload/nonblock.pre \
+	tests/preload/odd_option.pre \
 	tests/preload/off.pre \
 	tests/preload/one_cpu.pre \
 	tests/preload/options.pre \
 	tests/preload/other_sockets.pre \
+	tests/preload/other_thread_accepts.pre \
+	tests/preload/own_steering.pre \
 	tests/preload/parked.pre \
+	tests/preload/passed_listener.pre \
 	tests/preload/pin_app.pre \
 	tests/preload/pin_off.pre \
 	tests/preload/pinned_workers.pre \
+	tests/preload/poll_many.pre \
 	tests/preload/prefork_accept.pre \
 	tests/preload/prefork_epoll.pre \
 	tests/preload/prefork_poll.pre \
@@ -47,6 +54,10 @@ STORIES = \
 	tests/preload/reuseport_shared.pre \
 	tests/preload/sandbox_attach.pre \
 	tests/preload/sandbox_memfd.pre \
+	tests/preload/second_reuseport.pre \
+	tests/preload/select_details.pre \
+	tests/preload/shared_active.pre \
+	tests/preload/dup2_in_worker.pre \
 	tests/preload/shared_epoll.pre \
 	tests/preload/shutdown_listener.pre \
 	tests/preload/signal_handler.pre \
@@ -56,10 +67,13 @@ STORIES = \
 	tests/preload/steer_hash.pre \
 	tests/preload/steer_off.pre \
 	tests/preload/stops_waiting.pre \
+	tests/preload/strangers.pre \
+	tests/preload/takes_over.pre \
 	tests/preload/threads_accept.pre \
 	tests/preload/threads_epoll.pre \
 	tests/preload/threads_poll.pre \
 	tests/preload/threads_ppoll.pre \
+	tests/preload/unspec.pre \
 	tests/preload/worker_replaced.pre
 
 # The same interposition by linking: no LD_PRELOAD there.
@@ -98,6 +112,8 @@ tests_preload_defer_accept_pre_SOURCES = tests/preload/defer_accept.c
 tests_preload_defer_accept_pre_LDADD = $(STORY_LDADD)
 tests_preload_dup_pre_SOURCES = tests/preload/dup.c
 tests_preload_dup_pre_LDADD = $(STORY_LDADD)
+tests_preload_dup2_onto_ours_pre_SOURCES = tests/preload/dup2_onto_ours.c
+tests_preload_dup2_onto_ours_pre_LDADD = $(STORY_LDADD)
 tests_preload_eintr_pre_SOURCES = tests/preload/eintr.c
 tests_preload_eintr_pre_LDADD = $(STORY_LDADD)
 tests_preload_epoll_edge_pre_SOURCES = tests/preload/epoll_edge.c
@@ -114,14 +130,20 @@ tests_preload_families_pre_SOURCES = tests/preload/families.c
 tests_preload_families_pre_LDADD = $(STORY_LDADD)
 tests_preload_few_descriptors_pre_SOURCES = tests/preload/few_descriptors.c
 tests_preload_few_descriptors_pre_LDADD = $(STORY_LDADD)
+tests_preload_fortified_pre_SOURCES = tests/preload/fortified.c
+tests_preload_fortified_pre_LDADD = $(STORY_LDADD)
 tests_preload_listen_filter_pre_SOURCES = tests/preload/listen_filter.c
 tests_preload_listen_filter_pre_LDADD = $(STORY_LDADD)
 tests_preload_listen_filter_address_pre_SOURCES = tests/preload/listen_filter_address.c
 tests_preload_listen_filter_address_pre_LDADD = $(STORY_LDADD)
+tests_preload_many_epoll_workers_pre_SOURCES = tests/preload/many_epoll_workers.c
+tests_preload_many_epoll_workers_pre_LDADD = $(STORY_LDADD)
 tests_preload_many_workers_pre_SOURCES = tests/preload/many_workers.c
 tests_preload_many_workers_pre_LDADD = $(STORY_LDADD)
 tests_preload_nonblock_pre_SOURCES = tests/preload/nonblock.c
 tests_preload_nonblock_pre_LDADD = $(STORY_LDADD)
+tests_preload_odd_option_pre_SOURCES = tests/preload/odd_option.c
+tests_preload_odd_option_pre_LDADD = $(STORY_LDADD)
 tests_preload_off_pre_SOURCES = tests/preload/off.c
 tests_preload_off_pre_LDADD = $(STORY_LDADD)
 tests_preload_one_cpu_pre_SOURCES = tests/preload/one_cpu.c
@@ -130,14 +152,22 @@ tests_preload_options_pre_SOURCES = tests/preload/options.c
 tests_preload_options_pre_LDADD = $(STORY_LDADD)
 tests_preload_other_sockets_pre_SOURCES = tests/preload/other_sockets.c
 tests_preload_other_sockets_pre_LDADD = $(STORY_LDADD)
+tests_preload_other_thread_accepts_pre_SOURCES = tests/preload/other_thread_accepts.c
+tests_preload_other_thread_accepts_pre_LDADD = $(STORY_LDADD)
+tests_preload_own_steering_pre_SOURCES = tests/preload/own_steering.c
+tests_preload_own_steering_pre_LDADD = $(STORY_LDADD)
 tests_preload_parked_pre_SOURCES = tests/preload/parked.c
 tests_preload_parked_pre_LDADD = $(STORY_LDADD)
+tests_preload_passed_listener_pre_SOURCES = tests/preload/passed_listener.c
+tests_preload_passed_listener_pre_LDADD = $(STORY_LDADD)
 tests_preload_pin_app_pre_SOURCES = tests/preload/pin_app.c
 tests_preload_pin_app_pre_LDADD = $(STORY_LDADD)
 tests_preload_pin_off_pre_SOURCES = tests/preload/pin_off.c
 tests_preload_pin_off_pre_LDADD = $(STORY_LDADD)
 tests_preload_pinned_workers_pre_SOURCES = tests/preload/pinned_workers.c
 tests_preload_pinned_workers_pre_LDADD = $(STORY_LDADD)
+tests_preload_poll_many_pre_SOURCES = tests/preload/poll_many.c
+tests_preload_poll_many_pre_LDADD = $(STORY_LDADD)
 tests_preload_prefork_accept_pre_SOURCES = tests/preload/prefork_accept.c
 tests_preload_prefork_accept_pre_LDADD = $(STORY_LDADD)
 tests_preload_prefork_epoll_pre_SOURCES = tests/preload/prefork_epoll.c
@@ -162,6 +192,14 @@ tests_preload_sandbox_attach_pre_SOURCES = tests/preload/sandbox_attach.c tests/
 tests_preload_sandbox_attach_pre_LDADD = $(STORY_LDADD)
 tests_preload_sandbox_memfd_pre_SOURCES = tests/preload/sandbox_memfd.c tests/preload/seccomp.h
 tests_preload_sandbox_memfd_pre_LDADD = $(STORY_LDADD)
+tests_preload_second_reuseport_pre_SOURCES = tests/preload/second_reuseport.c
+tests_preload_second_reuseport_pre_LDADD = $(STORY_LDADD)
+tests_preload_shared_active_pre_SOURCES = tests/preload/shared_active.c
+tests_preload_shared_active_pre_LDADD = $(STORY_LDADD)
+tests_preload_dup2_in_worker_pre_SOURCES = tests/preload/dup2_in_worker.c
+tests_preload_dup2_in_worker_pre_LDADD = $(STORY_LDADD)
+tests_preload_select_details_pre_SOURCES = tests/preload/select_details.c
+tests_preload_select_details_pre_LDADD = $(STORY_LDADD)
 tests_preload_shared_epoll_pre_SOURCES = tests/preload/shared_epoll.c
 tests_preload_shared_epoll_pre_LDADD = $(STORY_LDADD)
 tests_preload_shutdown_listener_pre_SOURCES = tests/preload/shutdown_listener.c
@@ -180,6 +218,10 @@ tests_preload_steer_off_pre_SOURCES = tests/preload/steer_off.c
 tests_preload_steer_off_pre_LDADD = $(STORY_LDADD)
 tests_preload_stops_waiting_pre_SOURCES = tests/preload/stops_waiting.c
 tests_preload_stops_waiting_pre_LDADD = $(STORY_LDADD)
+tests_preload_strangers_pre_SOURCES = tests/preload/strangers.c
+tests_preload_strangers_pre_LDADD = $(STORY_LDADD)
+tests_preload_takes_over_pre_SOURCES = tests/preload/takes_over.c
+tests_preload_takes_over_pre_LDADD = $(STORY_LDADD)
 tests_preload_threads_accept_pre_SOURCES = tests/preload/threads_accept.c
 tests_preload_threads_accept_pre_LDADD = $(STORY_LDADD)
 tests_preload_threads_epoll_pre_SOURCES = tests/preload/threads_epoll.c
@@ -188,6 +230,8 @@ tests_preload_threads_poll_pre_SOURCES = tests/preload/threads_poll.c
 tests_preload_threads_poll_pre_LDADD = $(STORY_LDADD)
 tests_preload_threads_ppoll_pre_SOURCES = tests/preload/threads_ppoll.c
 tests_preload_threads_ppoll_pre_LDADD = $(STORY_LDADD)
+tests_preload_unspec_pre_SOURCES = tests/preload/unspec.c
+tests_preload_unspec_pre_LDADD = $(STORY_LDADD)
 tests_preload_worker_replaced_pre_SOURCES = tests/preload/worker_replaced.c
 tests_preload_worker_replaced_pre_LDADD = $(STORY_LDADD)
 

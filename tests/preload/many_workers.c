@@ -1,4 +1,7 @@
-/* More workers than CPUs: five processes on two. Promised: every CPU's connections are served by the workers that share it. */
+/*
+ * More workers than CPUs: five processes on two. Promised: every CPU's connections
+ * are served by the workers that share it.
+ */
 #define _GNU_SOURCE
 #include "harness.h"
 

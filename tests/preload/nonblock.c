@@ -1,6 +1,7 @@
 /*
  * O_NONBLOCK on the listener, on and off at any time, by fcntl() and by
- * ioctl(FIONBIO), by this process or another. Promised: accept() follows at once, alone or as one of two workers, and F_GETFL tells the truth.
+ * ioctl(FIONBIO), by this process or another. Promised: accept() follows at once,
+ * alone or as one of two workers, and F_GETFL tells the truth.
  */
 #define _GNU_SOURCE
 #include "harness.h"
@@ -67,7 +68,10 @@ static void check(int lfd, const char *what)
 		h_say("F_GETFL %#x", H_OK(fcntl(lfd, F_GETFL)));
 		for (unsigned c = 0; c < 4; c++) {
 			H_CHECK(pthread_create(&t, NULL, connect_later, &port) == 0);
-			/* Blocks until the connection comes: with EAGAIN, the listener was still non-blocking. */
+			/*
+			 * Blocks until the connection comes: with EAGAIN, the listener was still
+			 * non-blocking.
+			 */
 			H_TELL(conn = accept(lfd, NULL, NULL));
 			h_say("F_GETFL of the connection %#x", H_OK(fcntl(conn, F_GETFL)));
 			H_OK(close(conn));

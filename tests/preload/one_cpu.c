@@ -1,4 +1,7 @@
-/* A process that may run on one CPU only (taskset, a small container). Promised: nothing to fan out, it is left alone. */
+/*
+ * A process that may run on one CPU only (taskset, a small container). Promised:
+ * nothing to fan out, it is left alone.
+ */
 #define _GNU_SOURCE
 #include "harness.h"
 

@@ -1,7 +1,8 @@
 /*
- * Socket options that a server sets on its listener, before bind(), between
- * bind() and listen(), after listen() and while workers serve. Promised:
- * getsockopt() tells what the application set, and accepted sockets have inherited it on all CPUs.
+ * Socket options that a server sets on its listener, before bind(), between bind()
+ * and listen(), after listen() and while workers serve. Promised: getsockopt()
+ * tells what the application set, and accepted sockets have inherited it on all
+ * CPUs.
  */
 #define _GNU_SOURCE
 #include "harness.h"

@@ -1,6 +1,6 @@
 /*
- * One thread waits with epoll, another one accepts. Promised: what the first one was told of, the
- * second one finds, in two such processes whose group is active.
+ * One thread waits with epoll, another one accepts. Promised: what the first one
+ * was told of, the second one finds, in two such processes whose group is active.
  */
 #define _GNU_SOURCE
 #include "harness.h"

@@ -1,7 +1,8 @@
 /*
- * Workers that take turns: who does not have the turn has the listener out of
- * its epoll instance (accept_mutex), or does not wait at all. With local listeners alone, the CPU of
- * a worker without the turn would never be served. Promised: whoever has the turn serves all.
+ * Workers that take turns: who does not have the turn has the listener out of its
+ * epoll instance (accept_mutex), or does not wait at all. With local listeners
+ * alone, the CPU of a worker without the turn would never be served. Promised:
+ * whoever has the turn serves all.
  */
 #define _GNU_SOURCE
 #include "harness.h"

@@ -1,4 +1,7 @@
-/* FASTSOCK_PIN=app, and the application pins nobody. Promised: there are no cores to give out: nothing is changed. */
+/*
+ * FASTSOCK_PIN=app, and the application pins nobody. Promised: there are no cores
+ * to give out: nothing is changed.
+ */
 #define _GNU_SOURCE
 #include "harness.h"
 

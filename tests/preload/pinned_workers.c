@@ -1,6 +1,7 @@
 /*
- * Workers that pin themselves (worker_cpu_affinity), the other way round than
- * by number. Promised: every worker gets the core of the CPU that it is pinned to already.
+ * Workers that pin themselves (worker_cpu_affinity), the other way round than by
+ * number. Promised: every worker gets the core of the CPU that it is pinned to
+ * already.
  */
 #define _GNU_SOURCE
 #include "harness.h"

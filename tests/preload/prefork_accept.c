@@ -1,4 +1,7 @@
-/* Apache's old shape: processes forked after listen() that block in accept(). Promised: every process is fed by the CPU that it owns. */
+/*
+ * Apache's old shape: processes forked after listen() that block in accept().
+ * Promised: every process is fed by the CPU that it owns.
+ */
 #define _GNU_SOURCE
 #include "harness.h"
 

@@ -1,7 +1,8 @@
 /*
- * nginx's shape: the master listens, its workers wait with epoll instances of
- * their own, exclusively, take one connection a wake-up, and take the listener
- * out and put it back every 16 connections. Promised: every worker is fed by the CPU that it owns.
+ * nginx's shape: the master listens, its workers wait with epoll instances of their
+ * own, exclusively, take one connection a wake-up, and take the listener out and
+ * put it back every 16 connections. Promised: every worker is fed by the CPU that
+ * it owns.
  */
 #define _GNU_SOURCE
 #include "harness.h"

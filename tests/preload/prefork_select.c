@@ -1,4 +1,7 @@
-/* Processes that wait in select(), the listener not being the highest descriptor. Promised: every process is fed by the CPU that it owns. */
+/*
+ * Processes that wait in select(), the listener not being the highest descriptor.
+ * Promised: every process is fed by the CPU that it owns.
+ */
 #define _GNU_SOURCE
 #include "harness.h"
 

@@ -1,6 +1,6 @@
 /*
- * SO_RCVTIMEO on a listener. Promised: accept() gives up with EAGAIN, not
- * before the time is over, alone or as one of two workers; and a connection ends the wait.
+ * SO_RCVTIMEO on a listener. Promised: accept() gives up with EAGAIN, not before
+ * the time is over, alone or as one of two workers; and a connection ends the wait.
  */
 #define _GNU_SOURCE
 #include "harness.h"

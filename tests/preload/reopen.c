@@ -1,6 +1,7 @@
 /*
  * A listener is closed and its port opened again, many times. Promised: after
- * close() nobody answers on the port, the port is free at once, and nothing is left behind.
+ * close() nobody answers on the port, the port is free at once, and nothing is left
+ * behind.
  */
 #define _GNU_SOURCE
 #include "harness.h"

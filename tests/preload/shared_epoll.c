@@ -1,7 +1,7 @@
 /*
- * One epoll instance, several threads in epoll_wait() on it, the listener in
- * it once. A local listener cannot be given to one of them alone. Promised: everybody is served, by the group
- * or without it, and no event is invented.
+ * One epoll instance, several threads in epoll_wait() on it, the listener in it
+ * once. A local listener cannot be given to one of them alone. Promised: everybody
+ * is served, by the group or without it, and no event is invented.
  */
 #define _GNU_SOURCE
 #include "harness.h"

@@ -1,6 +1,7 @@
 /*
  * shutdown(SHUT_RDWR) stops a listener (it is how some servers wake up their
- * threads); listen() starts it again. Promised: the whole group stops, the waits end as they would without the library, and the group can come back.
+ * threads); listen() starts it again. Promised: the whole group stops, the waits
+ * end as they would without the library, and the group can come back.
  */
 #define _GNU_SOURCE
 #include "harness.h"

@@ -1,6 +1,7 @@
 /*
- * redis' shape: one process, one thread that takes connections, others that
- * do something else. Promised: nothing changes. No local listener takes anything and the thread may run wherever it could.
+ * redis' shape: one process, one thread that takes connections, others that do
+ * something else. Promised: nothing changes. No local listener takes anything and
+ * the thread may run wherever it could.
  */
 #define _GNU_SOURCE
 #include "harness.h"

@@ -1,7 +1,7 @@
 /*
- * A listener that is closed behind the library's back (libc's own calls do not
- * pass an interposed close), and whose number then belongs to something else. Promised: the number means what
- * the kernel says it means, for every call that is hooked.
+ * A listener that is closed behind the library's back (libc's own calls do not pass
+ * an interposed close), and whose number then belongs to something else. Promised:
+ * the number means what the kernel says it means, for every call that is hooked.
  */
 #define _GNU_SOURCE
 #include "harness.h"

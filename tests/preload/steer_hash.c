@@ -1,4 +1,7 @@
-/* FASTSOCK_STEER=hash. Promised: local listeners, taken by a hash of the client: every client is served by both workers. */
+/*
+ * FASTSOCK_STEER=hash. Promised: local listeners, taken by a hash of the client:
+ * every client is served by both workers.
+ */
 #define _GNU_SOURCE
 #include "harness.h"
 

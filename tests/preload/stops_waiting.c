@@ -1,7 +1,8 @@
 /*
- * A worker stops waiting for its listener, but does not take it out: it asks
- * for no input, or does not arm it again, or leaves it out of poll()'s set; and later it wants it again.
- * Promised: meanwhile the other worker serves its CPU, and afterwards it does so itself.
+ * A worker stops waiting for its listener, but does not take it out: it asks for no
+ * input, or does not arm it again, or leaves it out of poll()'s set; and later it
+ * wants it again. Promised: meanwhile the other worker serves its CPU, and
+ * afterwards it does so itself.
  */
 #define _GNU_SOURCE
 #include "harness.h"

@@ -1,4 +1,7 @@
-/* Threads that block in accept() on one listener, as in a textbook. Promised: every thread is fed by the CPU that it owns. */
+/*
+ * Threads that block in accept() on one listener, as in a textbook. Promised: every
+ * thread is fed by the CPU that it owns.
+ */
 #define _GNU_SOURCE
 #include "harness.h"
 

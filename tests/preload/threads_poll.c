@@ -1,4 +1,7 @@
-/* Threads that wait in poll() with a limit and then block in accept(). Promised: every thread is fed by the CPU that it owns. */
+/*
+ * Threads that wait in poll() with a limit and then block in accept(). Promised:
+ * every thread is fed by the CPU that it owns.
+ */
 #define _GNU_SOURCE
 #include "harness.h"
 
@@ -13,7 +16,10 @@ static void serve(int lfd, unsigned worker)
 
 		H_CHECK(n >= 0);
 		H_CHECK(p.revents == (n ? POLLIN : 0));
-		/* Whoever comes second must not block in accept() while holding the turn: hence not before it knows. */
+		/*
+		 * Whoever comes second must not block in accept() while holding the turn: hence not
+		 * before it knows.
+		 */
 		pthread_mutex_lock(&turn);
 		if (n && poll(&p, 1, 0) == 1)
 			conn = H_OK(accept(lfd, NULL, NULL));

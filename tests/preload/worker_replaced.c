@@ -1,6 +1,7 @@
 /*
- * A worker is killed and its master starts another one, as nginx does; clients
- * come in between. Promised: what was waiting in the dead worker's queue is served by the new one, which has its CPU.
+ * A worker is killed and its master starts another one, as nginx does; clients come
+ * in between. Promised: what was waiting in the dead worker's queue is served by
+ * the new one, which has its CPU.
  */
 #define _GNU_SOURCE
 #include "harness.h"
