@@ -6,7 +6,7 @@ libfastsock_core_la_SOURCES = \
 	src/core/common.h \
 	src/core/cpus.c src/core/cpus.h \
 	src/core/descriptor.c src/core/descriptor.h \
-	src/core/epoll.c src/core/epoll.h \
+	src/core/epoll.c src/core/epoll.h src/core/epoll_wait.c \
 	src/core/fdtab.c src/core/fdtab.h \
 	src/core/group.c src/core/group.h \
 	src/core/inner.c src/core/inner.h \
@@ -17,6 +17,7 @@ libfastsock_core_la_SOURCES = \
 	src/core/netdiag.c src/core/netdiag.h \
 	src/core/options.c src/core/options.def src/core/options.h \
 	src/core/process.c src/core/process.h \
+	src/core/reg.c src/core/reg.h \
 	src/core/region.c src/core/region.h \
 	src/core/region_lock.c src/core/region_lock.h \
 	src/core/siblings.c src/core/siblings.h \
