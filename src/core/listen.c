@@ -75,7 +75,7 @@ static bool wanted(const struct fs_group_rec *rec)
 }
 
 /*
- * A TCP stream socket that does not listen yet; MPTCP (protocol 262), UDP, Unix and
+ * A TCP stream socket that is not in use yet; MPTCP (protocol 262), UDP, Unix and
  * what is no socket are not for us.
  */
 static bool eligible(int fd)
@@ -85,7 +85,7 @@ static bool eligible(int fd)
 	return (domain == AF_INET || domain == AF_INET6) &&
 	       fs_sockopt_int(fd, SOL_SOCKET, SO_TYPE, -1) == SOCK_STREAM &&
 	       fs_sockopt_int(fd, SOL_SOCKET, SO_PROTOCOL, -1) == IPPROTO_TCP &&
-	       fs_sockopt_int(fd, SOL_SOCKET, SO_ACCEPTCONN, 1) == 0;
+	       fs_sockopt_unused(fd);
 }
 
 /* ---- listen() ---- */

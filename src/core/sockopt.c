@@ -193,13 +193,26 @@ uint64_t fs_sockopt_cookie(int fd)
 	return fs_sys_getsockopt(fd, SOL_SOCKET, SO_COOKIE, &cookie, &len) < 0 ? 0 : cookie;
 }
 
+/* What TCP_INFO begins with, up to the last field that is wanted: the kernel copies no more than it is asked for. */
+static int info(int fd, struct tcp_info *out)
+{
+	socklen_t len = offsetof(struct tcp_info, tcpi_unacked) + sizeof(out->tcpi_unacked);
+
+	return fs_sys_getsockopt(fd, IPPROTO_TCP, TCP_INFO, out, &len);
+}
+
 int fs_sockopt_queue(int fd)
 {
-	struct tcp_info info;
-	/* Up to the last field that is wanted: the kernel copies no more than it is asked for. */
-	socklen_t len = offsetof(struct tcp_info, tcpi_unacked) + sizeof(info.tcpi_unacked);
+	struct tcp_info i;
 
-	if (fs_sys_getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &len) < 0 || info.tcpi_state != TCP_LISTEN)
+	if (info(fd, &i) < 0 || i.tcpi_state != TCP_LISTEN)
 		return -1;
-	return info.tcpi_unacked > INT_MAX ? INT_MAX : (int)info.tcpi_unacked;
+	return i.tcpi_unacked > INT_MAX ? INT_MAX : (int)i.tcpi_unacked;
+}
+
+bool fs_sockopt_unused(int fd)
+{
+	struct tcp_info i;
+
+	return info(fd, &i) == 0 && i.tcpi_state == TCP_CLOSE;
 }

@@ -26,5 +26,7 @@ uint64_t fs_sockopt_cookie(int fd);
  * that does not listen. About 200 ns.
  */
 int fs_sockopt_queue(int fd);
+/* Whether a TCP socket neither listens nor is connected or about to be. */
+bool fs_sockopt_unused(int fd);
 
 #endif
