@@ -13,6 +13,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <time.h>
 
 #define BENCH_CPUS_MAX 1024
@@ -65,6 +66,18 @@ static inline void bench_pin(unsigned cpu)
 	if (sched_setaffinity(0, size, set) != 0)
 		bench_die("cannot run on CPU %u: %s", cpu, strerror(errno));
 	CPU_FREE(set);
+}
+
+/* Sockets take descriptors: as many as may be had. Gives back how many. */
+static inline rlim_t bench_raise_limit(void)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
+		return 0;
+	limit.rlim_cur = limit.rlim_max;
+	setrlimit(RLIMIT_NOFILE, &limit);
+	return limit.rlim_cur;
 }
 
 /* A number between low and high, or the end with a line that names the option. */

@@ -4,7 +4,8 @@
 # one of its modes on a free port of the loopback interface, loads it, reads
 # what it cost, and ends it. Sourced; needs bash and awk.
 #
-# The caller may set BENCH_NAME (who complains), sets LIBRARY (libfastsock.so, for the modes that use it) and
+# The caller may set BENCH_NAME (who complains), sets LIBRARY (libfastsock.so, for the modes that use it), FASTSOCK (the
+# command, for the same), HELPERS (where the benchmark's programs are, for the server of ours) and
 # WORKERS, calls bench_begin once, and may rely on everything being stopped
 # and removed when it exits, on Ctrl-C too.
 
@@ -61,16 +62,26 @@ bench_end()
 }
 
 # Runs a load generator so that a signal to this script is heard at once: bash defers traps while a foreground command runs.
-# Job control gives it a process group of its own, all of which can be ended then.
 bench_load()
 {
-	local status=0
+	bench_load_begin "$@"
+	bench_load_wait
+}
 
+# Job control gives it a process group of its own, all of which can be ended when this script ends.
+bench_load_begin()
+{
 	set -m
 	"$@" </dev/null &
 	BENCH_LOAD=$!
 	set +m
-	wait $BENCH_LOAD || status=$?
+}
+
+bench_load_wait()
+{
+	local status=0
+
+	wait "$BENCH_LOAD" || status=$?
 	BENCH_LOAD=
 	return $status
 }
@@ -176,6 +187,7 @@ bench_stop()
 bench_under()
 {
 	case $1 in
+	fastsock-nosteal) UNDER=(env "LD_PRELOAD=$LIBRARY" FASTSOCK_STEAL=off) ;;
 	fastsock*) UNDER=(env "LD_PRELOAD=$LIBRARY") ;;
 	*) UNDER=(env) ;;
 	esac
@@ -197,44 +209,60 @@ bench_wait_active()
 	return 1
 }
 
-# nginx_start MODE: nginx's stock configuration but for the mode's word at `listen`. Sets NGINX and PORT.
+# nginx_configure WORKERS: nginx's stock configuration but for NGINX_LISTEN, words at `listen`, and NGINX_WORDS.
 # Requests with ?count are logged by the worker's pid alone, which costs the others next to nothing.
+nginx_configure()
+{
+	cat >"$NGINX_DIR/nginx.conf" <<-END
+		worker_processes $1;
+		$NGINX_WORDS
+		pid $NGINX_DIR/pid;
+		error_log stderr;
+		events { worker_connections 1024; }
+		http {
+		    log_format pid '\$pid';
+		    access_log $NGINX_PIDS pid buffer=64k if=\$arg_count;
+		    client_body_temp_path $NGINX_DIR/body;
+		    proxy_temp_path $NGINX_DIR/proxy;
+		    fastcgi_temp_path $NGINX_DIR/fastcgi;
+		    uwsgi_temp_path $NGINX_DIR/uwsgi;
+		    scgi_temp_path $NGINX_DIR/scgi;
+		    server {
+		        listen 127.0.0.1:$PORT$NGINX_LISTEN;
+		        location / { return 200 "ok\n"; }
+		    }
+		}
+	END
+}
+
+# nginx_start MODE [DAEMON]: sets NGINX and PORT, and NGINX_DIR where nginx_configure writes. DAEMON `on`: in a session of
+# its own, because nginx replaces its binary only when who started it has gone.
 nginx_start()
 {
-	local mode=$1 dir word='' affinity='' try
+	local mode=$1 daemon=${2:-off} try i
 
+	NGINX_LISTEN='' NGINX_WORDS=''
 	case $mode in
-	reuseport) word=' reuseport' ;;
-	steered) word=' reuseport' affinity='worker_cpu_affinity auto;' ;;
+	reuseport) NGINX_LISTEN=' reuseport' ;;
+	steered) NGINX_LISTEN=' reuseport' NGINX_WORDS='worker_cpu_affinity auto;' ;;
 	esac
 	bench_under "$mode"
 	for try in 1 2 3; do
-		dir=$(mktemp -d "$BENCH_TMP/nginx.XXXXXX") || return 1
-		NGINX_PIDS=$dir/pids.log
-		NGINX_LOG=$dir/out
+		NGINX_DIR=$(mktemp -d "$BENCH_TMP/nginx.XXXXXX") || return 1
+		NGINX_PIDS=$NGINX_DIR/pids.log
+		NGINX_LOG=$NGINX_DIR/out
 		bench_port
-		cat >"$dir/nginx.conf" <<-END
-			worker_processes $WORKERS;
-			$affinity
-			pid $dir/pid;
-			error_log stderr;
-			events { worker_connections 1024; }
-			http {
-			    log_format pid '\$pid';
-			    access_log $NGINX_PIDS pid buffer=64k if=\$arg_count;
-			    client_body_temp_path $dir/body;
-			    proxy_temp_path $dir/proxy;
-			    fastcgi_temp_path $dir/fastcgi;
-			    uwsgi_temp_path $dir/uwsgi;
-			    scgi_temp_path $dir/scgi;
-			    server {
-			        listen 127.0.0.1:$PORT$word;
-			        location / { return 200 "ok\n"; }
-			    }
-			}
-		END
-		bench_server "$NGINX_LOG" "${UNDER[@]}" nginx -p "$dir" -c "$dir/nginx.conf" -g 'daemon off;'
+		nginx_configure "$WORKERS"
+		bench_server "$NGINX_LOG" "${UNDER[@]}" "$(type -P nginx)" -p "$NGINX_DIR" -c "$NGINX_DIR/nginx.conf" -g "daemon $daemon;"
 		NGINX=$SERVER
+		if [ "$daemon" = on ] && wait "$SERVER"; then
+			for ((i = 0; i < BENCH_PATIENCE; i++)); do
+				[ ! -s "$NGINX_DIR/pid" ] || break
+				sleep 0.05
+			done
+			NGINX=$(cat "$NGINX_DIR/pid") || return 1
+			BENCH_SERVERS[-1]=$NGINX
+		fi
 		if bench_ready "$NGINX" "$WORKERS" "$NGINX_LOG"; then
 			case $mode in
 			fastsock*) bench_wait_active "$NGINX" "$NGINX_LOG" || return 1 ;;
@@ -255,6 +283,26 @@ nginx_accepts()
 	ACCEPTS=$(awk '{ n[$1]++ } END { for (p in n) print n[p] }' "$NGINX_PIDS" | sort -rn |
 		head -n "$WORKERS" | tr '\n' ',')
 	ACCEPTS=${ACCEPTS%,}
+}
+
+# epoll_server_start MODE [OPTION]...: the server of ours. Sets C_SERVER, C_SERVER_LOG and PORT.
+epoll_server_start()
+{
+	local mode=$1
+	local -a how=()
+
+	shift
+	C_SERVER_LOG=$BENCH_TMP/server.out
+	bench_under "$mode"
+	[ "$mode" != reuseport ] || how=(--reuseport)
+	bench_port
+	bench_server "$C_SERVER_LOG" "${UNDER[@]}" "$HELPERS/epoll_server" \
+		--port "$PORT" --workers "$WORKERS" "${how[@]}" "$@"
+	C_SERVER=$SERVER
+	bench_ready "$C_SERVER" "$WORKERS" "$C_SERVER_LOG" || return 1
+	case $mode in
+	fastsock*) bench_wait_active "$C_SERVER" "$C_SERVER_LOG" || return 1 ;;
+	esac
 }
 
 # haproxy_start MODE TARGET_PORT: a proxy that opens a connection per request on both sides. Sets HAPROXY and PORT.

@@ -10,8 +10,14 @@ bench_programs = \
 
 EXTRA_PROGRAMS += $(bench_programs)
 
-bench_pinned_client_SOURCES = bench/pinned_client.c bench/bench.h
+bench_pinned_client_SOURCES = \
+	bench/pinned_client.c \
+	bench/client.c bench/client.h \
+	bench/hold.c bench/hold.h \
+	bench/request.c bench/request.h \
+	bench/histogram.h bench/bench.h
 bench_pinned_client_CFLAGS = $(AM_CFLAGS) -pthread
+bench_pinned_client_LDADD = -lm
 bench_epoll_server_SOURCES = bench/epoll_server.c bench/bench.h
 bench_hook_cost_SOURCES = bench/hook_cost.c bench/bench.h
 bench_accept_cost_SOURCES = bench/accept_cost.c bench/bench.h
@@ -21,8 +27,11 @@ bench_startup_SOURCES = bench/startup.c bench/bench.h
 
 EXTRA_DIST += \
 	bench/run \
+	bench/steal \
 	bench/lib.sh \
-	bench/report.py
+	bench/rounds.sh \
+	bench/report.py \
+	bench/steal_report.py
 
 CLEANFILES += $(bench_programs)
 
@@ -32,4 +41,8 @@ bench-programs: $(bench_programs)
 bench: all bench-programs
 	$(top_srcdir)/bench/run --build $(abs_top_builddir) $(BENCHFLAGS)
 
-.PHONY: bench bench-programs
+# make bench-steal BENCHFLAGS='--quick --scenario stop kill'
+bench-steal: all bench-programs
+	$(top_srcdir)/bench/steal --build $(abs_top_builddir) $(BENCHFLAGS)
+
+.PHONY: bench bench-programs bench-steal

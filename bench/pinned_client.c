@@ -2,250 +2,215 @@
  * A load generator whose packets arrive on known CPUs: one thread pinned to
  * each CPU, and on loopback a SYN is processed on the CPU of the client.
  *
- * Every connection carries one request. Its latency runs from connect() to
- * the server's end of file, which is what a client with a connection per
- * request waits for.
+ * Every connection carries one request. Its latency runs from connect() (in
+ * the open loop, from the time at which it was due) to the server's end of
+ * file, which is what a client with a connection per request waits for. Every
+ * outcome is counted.
+ *
+ * SIGTERM ends the load early. What happens between SIGUSR1 and SIGUSR2 is
+ * told apart: somebody stops a worker in between, for instance.
  */
 #define _GNU_SOURCE
 #include <getopt.h>
-#include <netinet/in.h>
-#include <pthread.h>
-#include <stdatomic.h>
-#include <stdbool.h>
-#include <sys/epoll.h>
-#include <sys/socket.h>
-#include <unistd.h>
+#include <signal.h>
 
 #include "bench.h"
+#include "client.h"
+#include "hold.h"
 
-#define CONNECTIONS_MAX 4096
-/* Latency in nanoseconds, in buckets 1/32 of their value wide: 32 for each power of two. */
-#define SUB_BITS 5
-#define BUCKETS (64 << SUB_BITS)
+#define CONNECTIONS_MAX 16384
+/* Of a thread in the open loop: at 1,000 requests/s, eight seconds of them unanswered. */
+#define OPEN_LOOP_SLOTS 8192
 
-enum stage { CONNECTING, WAITING };
+static struct load load = { .server.sin_family = AF_INET, .mark_from = UINT64_MAX, .mark_until = UINT64_MAX };
 
-struct connection {
-	int fd;
-	enum stage stage;
-	bool answered; /* bytes of a 200 came */
-	uint64_t started;
-};
-
-struct client {
-	pthread_t thread;
-	unsigned cpu;
-	int ep;
-	uint64_t ok;
-	uint64_t errors;
-	uint64_t histogram[BUCKETS];
-	struct connection connection[CONNECTIONS_MAX];
-};
-
-static struct sockaddr_in server = { .sin_family = AF_INET };
-static unsigned connections = 32;
-static uint64_t count_from, count_until;
-static _Atomic int last_errno;
-
-static unsigned bucket_of(uint64_t value)
+static void on_signal(int sig)
 {
-	unsigned shift;
+	uint64_t now = bench_now();
 
-	if (value < 1u << SUB_BITS)
-		return (unsigned)value;
-	shift = 63u - (unsigned)__builtin_clzll(value) - SUB_BITS;
-	return ((shift + 1) << SUB_BITS) + (unsigned)(value >> shift & ((1u << SUB_BITS) - 1));
+	if (sig == SIGUSR1)
+		atomic_store(&load.mark_from, now);
+	else if (sig == SIGUSR2)
+		atomic_store(&load.mark_until, now);
+	else if (now < atomic_load(&load.count_until))
+		atomic_store(&load.count_until, now);
 }
 
-/* The middle of the bucket. */
-static double value_of(unsigned bucket)
+/* CPUs of a list such as 0-3,8. */
+static unsigned parse_cpus(const char *text, unsigned *cpus, unsigned max)
 {
-	unsigned shift = bucket >> SUB_BITS;
-	uint64_t low;
+	unsigned n = 0;
 
-	if (shift == 0)
-		return bucket;
-	low = (uint64_t)((bucket & ((1u << SUB_BITS) - 1)) | 1u << SUB_BITS) << (shift - 1);
-	return (double)low + (double)(UINT64_C(1) << (shift - 1)) / 2;
-}
+	for (const char *p = text;; p++) {
+		char *end;
+		unsigned long low = strtoul(p, &end, 10), high = low;
 
-static bool counts(uint64_t now)
-{
-	return now >= count_from && now < count_until;
-}
-
-static void failed(struct client *c, int error)
-{
-	if (counts(bench_now()))
-		c->errors++;
-	atomic_store(&last_errno, error);
-}
-
-/* Opens connections until one is under way. False when the kernel gives none at the moment. */
-static bool start(struct client *c, struct connection *conn)
-{
-	struct epoll_event ev = { .events = EPOLLIN | EPOLLOUT | EPOLLET, .data.ptr = conn };
-
-	conn->fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-	if (conn->fd < 0)
-		bench_die("socket: %s", strerror(errno));
-	conn->stage = CONNECTING;
-	conn->answered = false;
-	conn->started = bench_now();
-	if (connect(conn->fd, (struct sockaddr *)&server, sizeof(server)) != 0 && errno != EINPROGRESS) {
-		failed(c, errno);
-		close(conn->fd);
-		conn->fd = -1;
-		return false;
-	}
-	if (epoll_ctl(c->ep, EPOLL_CTL_ADD, conn->fd, &ev) != 0)
-		bench_die("epoll_ctl: %s", strerror(errno));
-	return true;
-}
-
-/* True when the connection is over, for better or worse. */
-static bool advance(struct client *c, struct connection *conn)
-{
-	static const char request[] = "GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
-	char buf[2048];
-
-	if (conn->stage == CONNECTING) {
-		if (send(conn->fd, request, sizeof(request) - 1, MSG_NOSIGNAL) < 0) {
-			if (errno == EAGAIN)
-				return false;
-			failed(c, errno);
-			return true;
+		if (end != p && *end == '-') {
+			p = end + 1;
+			high = strtoul(p, &end, 10);
 		}
-		conn->stage = WAITING;
+		if (end == p || high < low || high >= BENCH_CPUS_MAX)
+			break;
+		for (; low <= high && n < max; low++)
+			cpus[n++] = (unsigned)low;
+		if (!*end)
+			return n;
+		if (*end != ',')
+			break;
+		p = end;
 	}
-	for (;;) {
-		ssize_t n = recv(conn->fd, buf, sizeof(buf), 0);
-		uint64_t now;
-
-		if (n > 0) {
-			if (!conn->answered && (n < 12 || memcmp(buf, "HTTP/1.1 200", 12) != 0)) {
-				failed(c, EPROTO);
-				return true;
-			}
-			conn->answered = true;
-			continue;
-		}
-		if (n < 0 && errno == EAGAIN)
-			return false;
-		if (n < 0 || !conn->answered) {
-			failed(c, n < 0 ? errno : ENODATA);
-			return true;
-		}
-		now = bench_now();
-		if (counts(now)) {
-			c->ok++;
-			c->histogram[bucket_of(now - conn->started)]++;
-		}
-		return true;
-	}
+	bench_die("--cpus %s: a list such as 0-3,8 is accepted", text);
 }
 
-static void *client_main(void *arg)
+static void print_latency(const char *prefix, const struct histogram *h)
 {
-	struct client *c = arg;
-	struct epoll_event events[256];
-
-	bench_pin(c->cpu);
-	c->ep = epoll_create1(EPOLL_CLOEXEC);
-	if (c->ep < 0)
-		bench_die("epoll_create1: %s", strerror(errno));
-	for (unsigned i = 0; i < connections; i++)
-		c->connection[i].fd = -1;
-	while (bench_now() < count_until) {
-		int n;
-
-		for (unsigned i = 0; i < connections; i++)
-			if (c->connection[i].fd < 0 && !start(c, &c->connection[i]))
-				break;
-		n = epoll_wait(c->ep, events, 256, 10);
-		for (int i = 0; i < n; i++) {
-			struct connection *conn = events[i].data.ptr;
-
-			if (advance(c, conn)) {
-				close(conn->fd);
-				conn->fd = -1;
-			}
-		}
-	}
-	for (unsigned i = 0; i < connections; i++)
-		if (c->connection[i].fd >= 0)
-			close(c->connection[i].fd);
-	close(c->ep);
-	return NULL;
+	printf("%sp50_us %.1f\n%sp95_us %.1f\n%sp99_us %.1f\n%sp999_us %.1f\n", prefix, histogram_percentile(h, 0.50),
+	       prefix, histogram_percentile(h, 0.95), prefix, histogram_percentile(h, 0.99), prefix,
+	       histogram_percentile(h, 0.999));
 }
 
-static double percentile(const uint64_t *histogram, uint64_t total, double share)
+/* All threads' figures, added up in `sum`. */
+static void print_sum(const struct client *sum)
 {
-	uint64_t rank = (uint64_t)(share * (double)total), seen = 0;
+	static const char *const names[OUTCOMES] = {
+		[OUTCOME_REFUSED] = "refused", [OUTCOME_RESET] = "reset",	  [OUTCOME_CUT] = "cut",
+		[OUTCOME_TIMED_OUT] = "timed_out", [OUTCOME_OTHER] = "other",
+	};
+	uint64_t until = atomic_load(&load.count_until), mark_until = atomic_load(&load.mark_until);
+	double seconds = until > load.count_from ? (double)(until - load.count_from) / 1e9 : 0;
+	uint64_t errors = 0;
 
-	for (unsigned i = 0; i < BUCKETS; i++) {
-		seen += histogram[i];
-		if (seen > rank)
-			return value_of(i) / 1000;
+	for (unsigned i = OUTCOME_REFUSED; i < OUTCOMES; i++)
+		errors += sum->outcome[i];
+	printf("requests %llu\nerrors %llu\n", (unsigned long long)sum->outcome[OUTCOME_OK], (unsigned long long)errors);
+	for (unsigned i = OUTCOME_REFUSED; i < OUTCOMES; i++)
+		printf("%s %llu\n", names[i], (unsigned long long)sum->outcome[i]);
+	printf("seconds %.3f\nrate %.1f\n", seconds,
+	       seconds > 0 ? (double)sum->outcome[OUTCOME_OK] / seconds : 0);
+	print_latency("", &sum->latency);
+	if (load.rate > 0)
+		printf("held_back %llu\nunstarted %llu\n", (unsigned long long)sum->held_back,
+		       (unsigned long long)sum->unstarted);
+	if (sum->blocked.total) {
+		printf("blocked %llu\n", (unsigned long long)sum->blocked.total);
+		print_latency("blocked_", &sum->blocked);
 	}
-	return 0;
+	if (mark_until != UINT64_MAX && mark_until > load.mark_from)
+		printf("marked_requests %llu\nmarked_rate %.1f\n", (unsigned long long)sum->marked_ok,
+		       (double)sum->marked_ok * 1e9 / (double)(mark_until - load.mark_from));
+	if (errors)
+		fprintf(stderr, "pinned_client: %llu errors, the last: %s\n", (unsigned long long)errors,
+			request_last_error() ? strerror(request_last_error()) : "no answer in time");
+	if (sum->held_back)
+		fprintf(stderr, "pinned_client: %llu requests waited for a slot, of which there are %u a thread, and %llu were never started\n",
+			(unsigned long long)sum->held_back, load.slots, (unsigned long long)sum->unstarted);
+}
+
+static void load_run(const unsigned *cpus, unsigned ncpus)
+{
+	static struct client sum;
+	struct client *clients = calloc(ncpus, sizeof(struct client));
+
+	if (!clients)
+		bench_die("out of memory");
+	for (unsigned i = 0; i < ncpus; i++) {
+		clients[i].load = &load;
+		clients[i].cpu = cpus[i];
+		if (pthread_create(&clients[i].thread, NULL, client_main, &clients[i]) != 0)
+			bench_die("cannot start a thread");
+	}
+	for (unsigned i = 0; i < ncpus; i++) {
+		pthread_join(clients[i].thread, NULL);
+		for (unsigned o = 0; o < OUTCOMES; o++)
+			sum.outcome[o] += clients[i].outcome[o];
+		sum.held_back += clients[i].held_back;
+		sum.unstarted += clients[i].unstarted;
+		sum.marked_ok += clients[i].marked_ok;
+		histogram_merge(&sum.latency, &clients[i].latency);
+		histogram_merge(&sum.blocked, &clients[i].blocked);
+	}
+	free(clients);
+	print_sum(&sum);
+}
+
+static void usage(void)
+{
+	puts("Usage: pinned_client --port PORT [OPTION]...\n"
+	     "  --cpus LIST        a thread on each of these (default: all that it may run on)\n"
+	     "  --connections N    of each thread, at once (default 32; in the open loop the bound, 8192)\n"
+	     "  --rate R           open loop: requests/s of all threads, at random times (Poisson)\n"
+	     "  --seed N           of those times (default 1)\n"
+	     "  --milliseconds N   how long (default 1000)\n"
+	     "  --warmup MS        before it counts (default 0)\n"
+	     "  --timeout MS       of a request (default 2000)\n"
+	     "  --hold N           open N connections from the first CPU, a request each, and keep them\n"
+	     "                     all the time (--rate: so many a second)");
 }
 
 int main(int argc, char **argv)
 {
 	static const struct option options[] = {
-		{ "port", required_argument, NULL, 'p' },
-		{ "connections", required_argument, NULL, 'c' },
-		{ "milliseconds", required_argument, NULL, 'm' },
-		{ "warmup", required_argument, NULL, 'w' },
+		{ "port", required_argument, NULL, 'p' },    { "connections", required_argument, NULL, 'c' },
+		{ "cpus", required_argument, NULL, 'C' },    { "milliseconds", required_argument, NULL, 'm' },
+		{ "warmup", required_argument, NULL, 'w' },  { "timeout", required_argument, NULL, 't' },
+		{ "rate", required_argument, NULL, 'r' },    { "seed", required_argument, NULL, 's' },
+		{ "hold", required_argument, NULL, 'h' },    { "help", no_argument, NULL, '?' },
 		{ NULL, 0, NULL, 0 },
 	};
-	static uint64_t histogram[BUCKETS];
-	unsigned cpus[BENCH_CPUS_MAX], ncpus = bench_cpus(cpus, BENCH_CPUS_MAX);
-	uint64_t milliseconds = 1000, warmup = 0, ok = 0, errors = 0;
-	struct client **clients = calloc(ncpus, sizeof(struct client *));
+	struct sigaction sa = { .sa_handler = on_signal };
+	unsigned cpus[BENCH_CPUS_MAX], ncpus = bench_cpus(cpus, BENCH_CPUS_MAX), hold = 0;
+	uint64_t milliseconds = 1000, warmup = 0, timeout = 2000;
+	unsigned long rate = 0;
+	rlim_t limit = bench_raise_limit();
 	int opt;
 
+	load.seed = 1;
 	while ((opt = getopt_long(argc, argv, "", options, NULL)) != -1) {
 		if (opt == 'p')
-			server.sin_port = htons((uint16_t)bench_number("port", optarg, 1, 65535));
+			load.server.sin_port = htons((uint16_t)bench_number("port", optarg, 1, 65535));
 		else if (opt == 'c')
-			connections = (unsigned)bench_number("connections", optarg, 1, CONNECTIONS_MAX);
+			load.slots = (unsigned)bench_number("connections", optarg, 1, CONNECTIONS_MAX);
+		else if (opt == 'C')
+			ncpus = parse_cpus(optarg, cpus, BENCH_CPUS_MAX);
 		else if (opt == 'm')
 			milliseconds = bench_number("milliseconds", optarg, 1, 3600000);
 		else if (opt == 'w')
 			warmup = bench_number("warmup", optarg, 0, 3600000);
+		else if (opt == 't')
+			timeout = bench_number("timeout", optarg, 1, 3600000);
+		else if (opt == 'r')
+			rate = bench_number("rate", optarg, 1, 10000000);
+		else if (opt == 's')
+			load.seed = bench_number("seed", optarg, 0, 1000000);
+		else if (opt == 'h')
+			hold = (unsigned)bench_number("hold", optarg, 1, 1000000);
 		else
-			return 2;
+			return usage(), 2;
 	}
-	if (!server.sin_port)
+	if (!load.server.sin_port)
 		bench_die("--port is missing");
-	server.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-	count_from = bench_now() + warmup * 1000000;
-	count_until = count_from + milliseconds * 1000000;
-	for (unsigned i = 0; clients && i < ncpus; i++) {
-		clients[i] = calloc(1, sizeof(struct client));
-		if (!clients[i])
-			bench_die("out of memory");
-		clients[i]->cpu = cpus[i];
-		if (pthread_create(&clients[i]->thread, NULL, client_main, clients[i]) != 0)
-			bench_die("cannot start a thread");
-	}
-	for (unsigned i = 0; clients && i < ncpus; i++) {
-		pthread_join(clients[i]->thread, NULL);
-		ok += clients[i]->ok;
-		errors += clients[i]->errors;
-		for (unsigned b = 0; b < BUCKETS; b++)
-			histogram[b] += clients[i]->histogram[b];
-		free(clients[i]);
-	}
-	free(clients);
-	printf("requests %llu\nerrors %llu\nrate %.1f\np50_us %.1f\np95_us %.1f\np99_us %.1f\np999_us %.1f\n",
-	       (unsigned long long)ok, (unsigned long long)errors, (double)ok * 1000 / (double)milliseconds,
-	       percentile(histogram, ok, 0.50), percentile(histogram, ok, 0.95), percentile(histogram, ok, 0.99),
-	       percentile(histogram, ok, 0.999));
-	if (errors)
-		fprintf(stderr, "pinned_client: %llu errors, the last: %s\n", (unsigned long long)errors,
-			strerror(atomic_load(&last_errno)));
+	if (hold)
+		ncpus = 1;
+	/* Some descriptors are not connections: everybody's, and each thread's own. */
+	limit = limit > 32 + 4 * (rlim_t)ncpus ? limit - 32 - 4 * (rlim_t)ncpus : 0;
+	if (!load.slots && rate)
+		load.slots = limit / ncpus < OPEN_LOOP_SLOTS ? (unsigned)(limit / ncpus) : OPEN_LOOP_SLOTS;
+	else if (!load.slots)
+		load.slots = 32;
+	if ((hold ? hold : (rlim_t)load.slots * ncpus) > limit)
+		bench_die("%u connections are more than the descriptor limit allows: %lu",
+			  hold ? hold : load.slots * ncpus, (unsigned long)limit);
+	load.server.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	load.rate = (double)rate / ncpus;
+	load.timeout = timeout * 1000000;
+	load.count_from = bench_now() + warmup * 1000000;
+	load.count_until = load.count_from + milliseconds * 1000000;
+	sigaction(SIGTERM, &sa, NULL);
+	sigaction(SIGUSR1, &sa, NULL);
+	sigaction(SIGUSR2, &sa, NULL);
+	if (hold)
+		hold_run(&load, cpus[0], hold);
+	else
+		load_run(cpus, ncpus);
 	return 0;
 }

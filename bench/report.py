@@ -95,28 +95,38 @@ def summary(values):
 
 
 def compare(modes, metric, mode, kind, base):
-    """Per round, then summarised; None without a round that has both."""
+    """Per round, then summarised; None without a round that has both.
+
+    The median of "medians" is the ratio of both modes' medians: what differs widely from round to round, such as a
+    tail that few requests make, has no meaningful ratio within one.
+    """
     ours = modes.get(mode, {}).get(metric, {})
-    if kind == "value":
+    if kind in ("value", "worst"):
         return summary(ours.values()) if ours else None
     theirs = modes.get(base, {}).get(metric, {})
-    if kind == "ratio":
+    if kind in ("ratio", "medians"):
         values = [ours[turn] / theirs[turn] for turn in sorted(ours) if theirs.get(turn)]
     else:
         values = [ours[turn] - theirs[turn] for turn in sorted(ours) if turn in theirs]
-    return summary(values) if values else None
+    out = summary(values) if values else None
+    if out and kind == "medians":
+        out["median"] = statistics.median(ours.values()) / statistics.median(theirs.values())
+    return out
 
 
-def bars(numbers, scenarios):
+def bars(table, numbers, scenarios):
     """Every bar of the scenarios that ran; `reached` is None for what was not measured."""
     out = []
-    for name, scenario, metric, mode, (kind, base), sense, bar, unit in BARS:
+    for name, scenario, metric, mode, (kind, base), sense, bar, unit in table:
         if scenario not in scenarios:
             continue
         figure = compare(numbers.get(scenario, {}), metric, mode, kind, base)
         reached = None
         if figure:
-            reached = figure["median"] >= bar if sense == ">=" else figure["median"] <= bar
+            what = figure["median"]
+            if kind == "worst":
+                what = figure["min"] if sense == ">=" else figure["max"]
+            reached = what >= bar if sense == ">=" else what <= bar
         out.append({"name": name, "scenario": scenario, "metric": metric, "figure": figure,
                     "comparison": sense, "bar": bar, "unit": unit, "reached": reached})
     return out
@@ -152,9 +162,9 @@ def show_table(headings, rows):
         print("  " + "  ".join(cells).rstrip())
 
 
-def show_scenario(name, modes, lists):
+def show_scenario(name, modes, lists, table):
     print(f"\n{name}")
-    columns = [c for c in COLUMNS if any(c[0] in metrics for metrics in modes.values())]
+    columns = [c for c in table if any(c[0] in metrics for metrics in modes.values())]
     rows = []
     for mode, metrics in modes.items():
         row = [mode]
@@ -199,7 +209,7 @@ def shares(accepts):
     return " ".join(f"{100 * mean:.0f}%" for mean in means)
 
 
-def show_bars(results):
+def show_bars(results, _numbers):
     if not results:
         return
     print("\nbars")
@@ -216,8 +226,9 @@ def show_bars(results):
     show_table(["what", "median", "spread", "bar", "unit", "verdict"], rows)
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+def main(columns, bar_table, show):
+    """Reads samples, prints each scenario's `columns` and what `show` makes of the bars, and writes everything as JSON."""
+    parser = argparse.ArgumentParser(description="From samples to a table and JSON.")
     parser.add_argument("--samples", required=True)
     parser.add_argument("--json", required=True)
     parser.add_argument("--rounds", type=int, required=True)
@@ -228,14 +239,14 @@ def main():
     args = parser.parse_args()
 
     numbers, lists = read_samples(args.samples)
-    results = bars(numbers, args.scenarios)
+    results = bars(bar_table, numbers, args.scenarios)
     scenarios = {}
     for name in args.scenarios:
         modes = numbers.get(name, {})
         if not modes:
             continue
         # In the order of the modes' names in the first round, whoever failed later.
-        show_scenario(name, modes, lists.get(name, {}))
+        show_scenario(name, modes, lists.get(name, {}), columns)
         entry = {"modes": {}, "ratios": {}}
         for mode, metrics in modes.items():
             entry["modes"][mode] = {metric: summary(turns.values()) for metric, turns in metrics.items()}
@@ -245,7 +256,7 @@ def main():
                 if base != mode and mode.startswith("fastsock") and not base.startswith("fastsock"):
                     entry["ratios"][f"{mode}/{base}"] = {metric: r for metric, r in ratios.items() if r}
         scenarios[name] = entry
-    show_bars(results)
+    show(results, numbers)
     document = {"version": 1, "time": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()), "rounds": args.rounds,
                 "seconds": args.seconds, "workers": args.workers, "busy_percent_before": args.busy,
                 "machine": machine(), "scenarios": scenarios, "bars": results}
@@ -254,7 +265,8 @@ def main():
             json.dump(document, out, indent=1)
             out.write("\n")
     except OSError as error:
-        sys.exit(f"bench/run: {args.json}: {error.strerror}")
+        sys.exit(f"{args.json}: {error.strerror}")
 
 
-main()
+if __name__ == "__main__":
+    main(COLUMNS, BARS, show_bars)

@@ -2,13 +2,19 @@
 libfastsock_core_la_SOURCES = \
 	src/sys/sys.c src/sys/sys.h \
 	src/core/accept.c src/core/accept.h \
+	src/core/balance.c src/core/balance.h \
+	src/core/balancing.c src/core/balancing.h \
+	src/core/beat.h \
 	src/core/binding.c src/core/binding.h \
 	src/core/common.h \
+	src/core/conn.h \
 	src/core/cpus.c src/core/cpus.h \
 	src/core/descriptor.c src/core/descriptor.h \
 	src/core/epoll.c src/core/epoll.h src/core/epoll_wait.c \
 	src/core/fdtab.c src/core/fdtab.h \
 	src/core/group.c src/core/group.h \
+	src/core/help.c src/core/help.h \
+	src/core/hub.c src/core/hub.h \
 	src/core/inner.c src/core/inner.h \
 	src/core/libc.h \
 	src/core/lifecycle.c src/core/lifecycle.h \
@@ -16,15 +22,20 @@ libfastsock_core_la_SOURCES = \
 	src/core/log.c src/core/log.h \
 	src/core/netdiag.c src/core/netdiag.h \
 	src/core/options.c src/core/options.def src/core/options.h \
+	src/core/policy.c src/core/policy.h \
 	src/core/process.c src/core/process.h \
 	src/core/reg.c src/core/reg.h \
 	src/core/region.c src/core/region.h \
 	src/core/region_lock.c src/core/region_lock.h \
+	src/core/sched.c src/core/sched.h \
 	src/core/siblings.c src/core/siblings.h \
 	src/core/sockopt.c src/core/sockopt.h \
+	src/core/steal.c src/core/steal.h \
+	src/core/stealer.c src/core/stealer.h \
 	src/core/steer.h src/core/steer_compile.c src/core/steer_plan.c \
 	src/core/steering.c src/core/steering.h \
 	src/core/strangers.c src/core/strangers.h \
+	src/core/tick.c src/core/tick.h \
 	src/core/topology.c src/core/topology.h \
 	src/core/waiter.c src/core/waiter.h \
 	src/core/worker.c src/core/worker.h \

@@ -16,7 +16,7 @@ static void write_core(struct fs_json *json, const struct fs_view *view, unsigne
 	fs_json_close(json, ']');
 	fs_json_number(json, "accepted_local", rec->accepted_local);
 	fs_json_number(json, "accepted_global", rec->accepted_global);
-	fs_json_number(json, "accepted_parked", rec->accepted_parked);
+	fs_json_number(json, "stolen", rec->stolen);
 	fs_json_number_or_null(json, "queue", fs_view_queue(view, group, core));
 	fs_json_number(json, "rx_sampled", rec->rx_sampled);
 	fs_json_number(json, "rx_local", rec->rx_local);

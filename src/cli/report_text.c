@@ -51,7 +51,7 @@ static void print_core(const struct fs_view *view, unsigned group, unsigned core
 	format_queue(queue, sizeof(queue), fs_view_queue(view, group, core));
 	format_share(share, sizeof(share), rec->rx_local, rec->rx_sampled);
 	printf("    %4u %12s %12" PRIu64 " %12" PRIu64 " %12" PRIu64 " %6s %9s\n", view->head->cpu[core], owners,
-	       rec->accepted_local, rec->accepted_global, rec->accepted_parked, queue, share);
+	       rec->accepted_local, rec->accepted_global, rec->stolen, queue, share);
 }
 
 static void print_group(const struct fs_view *view, unsigned group)

@@ -8,8 +8,10 @@
 #include <sys/time.h>
 #include <time.h>
 
+#include "beat.h"
 #include "epoll.h"
 #include "sockopt.h"
+#include "steal.h"
 #include "sys/sys.h"
 #include "waiter.h"
 #include "worker.h"
@@ -110,27 +112,6 @@ static int take_global(unsigned group, int fd, struct sockaddr *addr, socklen_t 
 	return rc;
 }
 
-/* From the local listeners of cores whose worker does not wait at the moment. */
-static int take_parked(unsigned group, struct sockaddr *addr, socklen_t *len, int flags)
-{
-	if (FS_LIKELY(!atomic_load_explicit(&fs_group_rec(group)->parked, memory_order_relaxed)))
-		return -EAGAIN;
-	for (unsigned c = 0; c < fs_proc.ncores; c++) {
-		int fd = fs_groups[group].local[c];
-		int rc;
-
-		if (fd <= 0 || !atomic_load_explicit(&fs_core_rec(group, c)->parked, memory_order_relaxed) ||
-		    fs_sockopt_queue(fd) <= 0)
-			continue;
-		rc = fs_sys_accept4(fd, addr, len, flags);
-		if (rc >= 0)
-			COUNT(group, accepted_parked);
-		if (rc != -EAGAIN)
-			return rc;
-	}
-	return -EAGAIN;
-}
-
 /* From any local listener that this process serves: for a thread that accepts what another one waited for. */
 static int take_any(unsigned group, struct sockaddr *addr, socklen_t *len, int flags)
 {
@@ -207,7 +188,7 @@ static int take(unsigned g, int fd, int local, struct sockaddr *addr, socklen_t 
 	if (rc == -EAGAIN && local)
 		rc = take_local(g, local, addr, len, flags);
 	if (rc == -EAGAIN)
-		rc = take_parked(g, addr, len, flags);
+		rc = fs_steal_take(g, addr, len, flags);
 	return rc;
 }
 
@@ -241,7 +222,9 @@ static int accept_serving(struct fs_listener *l, int fd, struct sockaddr *addr, 
 
 			left = rest > 0 ? (int)rest : 0;
 		}
+		fs_beat_wait();
 		rc = fs_libc.epoll_wait(inner, &ev, 1, left);
+		fs_beat_run();
 		if (rc == 0)
 			return fail(EAGAIN);
 		if (rc < 0) {

@@ -1,6 +1,6 @@
 /*
  * Accepting from a listener group: the local listener first, the global one
- * never starved, then what parked cores have.
+ * never starved, then what other cores have that need help.
  */
 #ifndef FS_ACCEPT_H
 #define FS_ACCEPT_H
@@ -10,6 +10,7 @@
 #include "group.h"
 #include "libc.h"
 #include "sockopt.h"
+#include "steal.h"
 
 /*
  * Every so many accepts a worker looks at its connection's RX CPU, and at the
@@ -38,6 +39,13 @@ static inline int fs_accept(struct fs_listener *l, int fd, struct sockaddr *addr
 	if (FS_UNLIKELY(fs_self.accepts % FS_SAMPLE_EVERY == FS_SAMPLE_EVERY - 1)) {
 		fs_self.accepts++;
 		return fs_accept_else(l, fd, addr, len, flags, true);
+	}
+	/* A core that needs help has its turn, although this one has work of its own. */
+	if (FS_UNLIKELY(fs_help_wanted()) && fs_policy_steal_turn(fs_self.accepts, fs_proc.options.steal_ratio)) {
+		fs_self.accepts++;
+		rc = fs_steal_take(g, addr, len, flags);
+		if (rc >= 0)
+			return rc;
 	}
 	rc = fs_libc.accept4(local, addr, len, flags);
 	if (FS_LIKELY(rc >= 0)) {

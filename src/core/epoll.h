@@ -9,7 +9,7 @@
 
 #include <sys/epoll.h>
 
-#include "group.h"
+#include "steal.h"
 
 struct fs_instance {
 	uint32_t refs; /* descriptors; 0: free */
@@ -63,19 +63,40 @@ void fs_epoll_flush(void);
 /* Events came out of an instance that has one-shot registrations. */
 void fs_epoll_fired(unsigned index, const struct epoll_event *events, int n);
 
+/* Cores need help, or somebody has something to tell this worker, who is about to wait. */
+void fs_epoll_look(unsigned index);
+
+/* The calling thread alone waits here, for the worker that it is: then its waits are counted. */
+static inline bool fs_instance_counted(unsigned index)
+{
+	const struct fs_instance *in = &fs_instances[index];
+
+	return fs_self.serial && atomic_load_explicit(&in->serial, memory_order_relaxed) == fs_self.serial &&
+	       !atomic_load_explicit(&in->shared, memory_order_relaxed);
+}
+
 /* Before epoll_wait(), and after it. Where nothing is to be done: inline, no lock. */
 static inline void fs_epoll_waits(int epfd, uint16_t tag)
 {
 	if (FS_UNLIKELY(fs_self.pending))
 		fs_epoll_flush();
-	if (FS_UNLIKELY(fs_tag_kind(tag) == FS_TAG_EPOLL) && !fs_instance_settled(fs_tag_index(tag)))
+	if (FS_LIKELY(fs_tag_kind(tag) != FS_TAG_EPOLL))
+		return;
+	if (FS_UNLIKELY(!fs_instance_settled(fs_tag_index(tag))))
 		fs_epoll_before_wait(epfd, fs_tag_index(tag));
+	if (fs_steal_due())
+		fs_epoll_look(fs_tag_index(tag));
+	if (fs_instance_counted(fs_tag_index(tag)))
+		fs_beat_wait();
 }
 
 static inline void fs_epoll_waited(uint16_t tag, const struct epoll_event *events, int n)
 {
-	if (FS_UNLIKELY(fs_tag_kind(tag) == FS_TAG_EPOLL) && n > 0 &&
-	    FS_UNLIKELY(atomic_load_explicit(&fs_instances[fs_tag_index(tag)].oneshot, memory_order_relaxed)))
+	if (FS_LIKELY(fs_tag_kind(tag) != FS_TAG_EPOLL))
+		return;
+	if (fs_instance_counted(fs_tag_index(tag)))
+		fs_beat_run();
+	if (n > 0 && FS_UNLIKELY(atomic_load_explicit(&fs_instances[fs_tag_index(tag)].oneshot, memory_order_relaxed)))
 		fs_epoll_fired(fs_tag_index(tag), events, n);
 }
 

@@ -2,10 +2,12 @@
 #define _GNU_SOURCE
 #include <errno.h>
 
+#include "beat.h"
 #include "binding.h"
 #include "inner.h"
 #include "log.h"
 #include "reg.h"
+#include "stealer.h"
 #include "sys/sys.h"
 #include "worker.h"
 
@@ -22,8 +24,6 @@ static int inner_in(int epfd, const struct fs_reg *r)
 	if (inner < 0)
 		return inner;
 	rc = fs_sys_epoll_ctl(epfd, EPOLL_CTL_ADD, inner, &ev);
-	if (rc == -EINVAL && fs_inner_drop_parked(inner, group) == 0)
-		rc = fs_sys_epoll_ctl(epfd, EPOLL_CTL_ADD, inner, &ev);
 	if (rc < 0) {
 		fs_fd_close_hidden(inner);
 		return rc;
@@ -112,8 +112,10 @@ static void wait_as_owner(int epfd, struct fs_instance *in)
 		}
 	}
 	/* Bound to one CPU, the threads that share an instance could not run side by side. */
-	if (in->shared)
+	if (in->shared) {
 		fs_binding_end();
+		fs_beat_stop();
+	}
 }
 
 void fs_epoll_before_wait(int epfd, unsigned index)
@@ -140,6 +142,28 @@ void fs_epoll_before_wait(int epfd, unsigned index)
 		atomic_store_explicit(&in->epoch, epoch, memory_order_relaxed);
 	}
 	fs_leave(&old);
+	fs_stealer_ensure();
+}
+
+/*
+ * Without the lock: the thread that waits here follows links that others may change,
+ * but they are indices into an array that is never freed (reg.h).
+ */
+void fs_epoll_look(unsigned index)
+{
+	struct fs_instance *in = &fs_instances[index];
+
+	if (fs_foreign_process())
+		return;
+	if (fs_beat_flags() & FS_WORKER_OUT)
+		fs_worker_back();
+	fs_beat_clear(FS_WORKER_KICKED);
+	for (int i = in->first; i; i = fs_regs[i - 1].next) {
+		const struct fs_reg *r = &fs_regs[i - 1];
+
+		if (r->inner && !r->quiet && !r->lapsed)
+			fs_steal_look(fs_reg_listener(r)->group);
+	}
 }
 
 void fs_epoll_flush(void)

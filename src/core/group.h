@@ -29,7 +29,6 @@ struct fs_group {
 	_Atomic uint32_t regs; /* registrations with epoll instances (epoll.c) */
 	int global;         /* own group: a hidden duplicate of the global listener */
 	int claim;          /* a hidden descriptor: the group is in use (fs_group_claim) */
-	int parkset;        /* own group: epoll instance that holds the local listeners of parked and ownerless cores */
 	int local[FS_CORES_MAX]; /* own group: local listeners, bound; listening once a worker serves them */
 };
 

@@ -13,6 +13,12 @@
 struct fs_libc {
 	int (*accept4)(int fd, __SOCKADDR_ARG addr, socklen_t *len, int flags);
 	int (*epoll_wait)(int epfd, struct epoll_event *events, int max, int timeout);
+	/*
+	 * Starts a detached thread with a small stack, whose signals are blocked, but for
+	 * those that libc itself sends (setuid() reaches all threads by one). 0 or an errno.
+	 */
+	int (*start_thread)(void *(*start)(void *));
+	void (*name_thread)(const char *name);
 	/* The calling thread became a worker: fs_worker_thread_exit() is wanted at its end. May be NULL. */
 	void (*watch_thread)(void);
 };

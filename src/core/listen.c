@@ -6,6 +6,8 @@
 #include <netinet/in.h>
 #include <string.h>
 
+#include "help.h"
+#include "hub.h"
 #include "log.h"
 #include "siblings.h"
 #include "sockopt.h"
@@ -204,6 +206,9 @@ static int make(int fd, int backlog)
 	rc = fs_region_make();
 	if (rc < 0)
 		return plainly(fd, backlog, "no shared memory", -rc);
+	rc = fs_hub_make();
+	if (rc < 0)
+		return plainly(fd, backlog, "no descriptors to wake its workers with", -rc);
 	rc = fs_tree_lock();
 	if (rc < 0)
 		return plainly(fd, backlog, "the process tree's lock is taken", -rc);
@@ -349,10 +354,12 @@ static void stop_locals(unsigned g)
 {
 	struct fs_group_rec *rec = fs_group_rec(g);
 
-	for (unsigned c = 0; c < fs_proc.ncores; c++)
+	for (unsigned c = 0; c < fs_proc.ncores; c++) {
 		if (atomic_exchange_explicit(&fs_core_rec(g, c)->member, 0, memory_order_relaxed) &&
 		    fs_groups[g].local[c] > 0)
 			fs_sys_shutdown(fs_groups[g].local[c], SHUT_RDWR);
+		fs_help_set(g, c, FS_HELP_NONE);
+	}
 	atomic_store_explicit(&rec->nmembers, 1, memory_order_relaxed);
 	atomic_store_explicit(&rec->stopped, 1, memory_order_relaxed);
 	if (fs_group_state(g) == FS_GROUP_ACTIVE)

@@ -33,6 +33,27 @@ static int word_index(const char *words, const char *text)
 	}
 }
 
+/* "LOW-HIGH" is the accepted range. No sign, no blank, nothing behind the digits. */
+static bool parse_number(const char *text, const char *range, uint32_t *out)
+{
+	uint64_t value[3] = { 0, 0, 0 }; /* low, high, the text's */
+	const char *at = range;
+
+	for (int i = 0; i < 3; i++) {
+		const char *start = at;
+
+		for (; *at >= '0' && *at <= '9' && value[i] <= UINT32_MAX; at++)
+			value[i] = value[i] * 10 + (uint64_t)(*at - '0');
+		if (at == start)
+			return false;
+		at = i == 0 ? at + 1 : i == 1 ? text : at;
+	}
+	if (*at || value[2] < value[0] || value[2] > value[1])
+		return false;
+	*out = (uint32_t)value[2];
+	return true;
+}
+
 /* A stretch of text that is not NUL-terminated. */
 struct span {
 	const char *at;
@@ -176,6 +197,8 @@ static bool parse_rules(const char *text, struct fs_listen_filter *out)
 	if (word >= 0) \
 		out->field = word; \
 	return word >= 0
+#define FS_SET_NUMBER(field, accepted) \
+	return parse_number(text, accepted, &out->field)
 #define FS_SET_CPUS(field, accepted) \
 	out->field##_given = fs_cpus_parse(text, &out->field) == 0; \
 	return out->field##_given

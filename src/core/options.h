@@ -39,6 +39,16 @@ struct fs_options {
 	enum fs_pin pin;
 	enum fs_steer_mode steer;
 	enum fs_log_level log;
+	bool steal;
+	bool balance;
+	/* In the units of options.def, which says what they are. */
+	uint32_t steal_tick;
+	uint32_t steal_high;
+	uint32_t steal_low;
+	uint32_t steal_target;
+	uint32_t steal_window;
+	uint32_t steal_compute;
+	uint32_t steal_ratio;
 };
 
 /* A row of options.def, for the command's help. */

@@ -33,6 +33,16 @@ void fs_leave(const sigset_t *old)
 	fs_sys_restore_signals(old);
 }
 
+void fs_lock(void)
+{
+	pthread_mutex_lock(&lock);
+}
+
+void fs_unlock(void)
+{
+	pthread_mutex_unlock(&lock);
+}
+
 bool fs_foreign_process(void)
 {
 	return fs_sys_getpid() != fs_proc.pid;

@@ -25,6 +25,9 @@ struct fs_process {
 	int pid;
 	int memfd; /* of the region; 0 without one */
 	int claims; /* an empty file for the claims on groups: closing a descriptor of the region's would drop its record locks */
+	bool stealing_wanted; /* a worker of this process serves: it needs a stealing thread */
+	bool stealing;        /* it has one */
+	bool stealing_failed; /* ... which could not be started: no worker of this process serves */
 	char *region; /* mapped shared; NULL without one */
 	/* Own copies of what the region's head says: the region can be written by anybody in the tree. */
 	uint32_t ncores;
@@ -52,6 +55,8 @@ struct fs_thread {
 	uint32_t views; /* fs_proc.views for which `local` and `inner` hold */
 	uint32_t plain_epoch;  /* region epoch for which `plain` holds */
 	uint32_t alone_epoch;  /* ... for which `alone` holds */
+	uint32_t beat;        /* as in its record (beat.h) */
+	uint16_t victim;      /* core at which the next search for victims starts (steal.c) */
 	unsigned accepts;     /* accepted connections, for sampling and for looking at the global listener */
 	bool pinned;          /* we bound this thread to its core's CPU */
 	uint64_t plain[FS_GROUPS_MAX / 64]; /* groups of which it accepts as without us */
@@ -69,6 +74,9 @@ void fs_process_start(void);
 /* Takes the process lock with signals blocked; *old keeps the mask for fs_leave(). */
 void fs_enter(sigset_t *old);
 void fs_leave(const sigset_t *old);
+/* The same for a thread of the library's own, whose signals are blocked for good. */
+void fs_lock(void);
+void fs_unlock(void);
 
 /* In a vfork child, or in a child that was cloned past the fork hooks. One system call: for slow paths. */
 bool fs_foreign_process(void);

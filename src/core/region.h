@@ -9,19 +9,19 @@
  * whatever is read from it is checked before it is used as an index or a length.
  * File descriptors are never taken from it.
  *
- * Writers: a core record is written by the workers of that core alone; all else
- * changes only under the tree lock (region_lock.h), which the kernel releases when
- * its holder dies.
+ * Writers: a worker's and a core's first line is written by that core's workers
+ * alone, and the second line holds what others tell them. All else changes only
+ * under the tree lock (region_lock.h), which the kernel releases when its holder dies.
  */
 #ifndef FS_REGION_H
 #define FS_REGION_H
 
 #include <stdatomic.h>
 
-#include "common.h"
+#include "policy.h"
 
 #define FS_REGION_MAGIC UINT32_C(0x6b635366) /* "fSck" */
-#define FS_REGION_VERSION 1
+#define FS_REGION_VERSION 2
 /* The memfd's name: /proc/PID/fd shows "/memfd:fastsock (deleted)". */
 #define FS_REGION_NAME "fastsock"
 
@@ -35,7 +35,31 @@ struct fs_region_head {
 	/* Grows whenever a worker comes, goes or parks: waits compare it with what they saw last. */
 	_Alignas(FS_CACHELINE) _Atomic uint32_t epoch;
 	_Atomic uint32_t workers_end; /* worker slots from here on were never used: bounds the searches */
+	/*
+	 * Help marks that are set in all groups together: while it is not 0, a worker looks
+	 * for victims before it waits. Who dies between mark and count makes it wrong; whoever
+	 * reaps the dead counts anew.
+	 */
+	_Atomic uint32_t helpless;
+	/*
+	 * The active stealing thread: its tid in the upper half, a beat in the lower one; 0
+	 * while none is (hub.h).
+	 */
+	_Alignas(FS_CACHELINE) _Atomic uint64_t lease;
+	_Atomic uint32_t missed; /* times that an event has to be passed on, because who got it does not hold the group */
 	_Alignas(FS_CACHELINE) uint16_t cpu[FS_CORES_MAX]; /* CPU number of each core */
+};
+
+/*
+ * What concerns a core whatever the group. Written by the active stealing thread,
+ * the shares under the tree lock.
+ */
+struct fs_core_load {
+	_Alignas(FS_CACHELINE) _Atomic uint32_t away; /* flow groups of its CPU that others take (balance.h) */
+	_Atomic uint32_t gain;                        /* flow groups of others that it takes */
+	_Atomic uint64_t groups_out;                  /* flow groups that ever moved away, and in */
+	_Atomic uint64_t groups_in;
+	_Atomic uint64_t busy_us; /* its workers were outside their waits, sampled at each tick */
 };
 
 enum fs_worker_state {
@@ -57,7 +81,19 @@ struct fs_worker_rec {
 	_Atomic uint64_t serving[FS_GROUPS_MAX / 64];
 	/* ... and serves it, but does not wait for it at the moment. */
 	_Atomic uint64_t parked[FS_GROUPS_MAX / 64];
+	/*
+	 * Counts its waits, twice each: odd while it runs, even while it waits. Stays 0 for an
+	 * epoll instance that several threads wait on: nobody is stuck while another one waits.
+	 */
+	_Alignas(FS_CACHELINE) _Atomic uint32_t beat;
+	_Atomic uint32_t flags; /* FS_WORKER_KICKED and the like: set by others, cleared by itself before it waits */
+	_Atomic uint32_t open;  /* connections that it accepted and that are open */
 };
+
+/* It was woken for a connection of another core, or for one that is gone by now. */
+#define FS_WORKER_KICKED 1u
+/* Steering passes its core by, because it was stuck. */
+#define FS_WORKER_OUT 2u
 
 enum fs_group_state {
 	FS_GROUP_FREE = 0,
@@ -83,7 +119,6 @@ struct fs_group_rec {
 	_Alignas(FS_CACHELINE) _Atomic uint32_t state; /* enum fs_group_state */
 	_Atomic uint32_t mode;                         /* enum fs_group_mode */
 	_Atomic uint32_t nmembers;                     /* members in use, in the order of listen() */
-	_Atomic uint32_t parked;                       /* cores whose worker does not wait for this group at the moment */
 	_Atomic uint32_t backlog;
 	_Atomic uint32_t stopped;                      /* by shutdown(), until the next listen() */
 	uint32_t family;     /* AF_INET or AF_INET6 */
@@ -96,23 +131,35 @@ struct fs_group_rec {
 };
 
 /*
- * What one core did for one group. Written by that core's workers with relaxed
- * atomic adds: with one worker a core, the line never leaves its CPU.
+ * One core in one group. Counters are relaxed atomic adds: with one worker a core,
+ * the first line never leaves its CPU.
  */
 struct fs_core_rec {
 	_Alignas(FS_CACHELINE) _Atomic uint64_t accepted_local;
 	_Atomic uint64_t accepted_global;
 	_Atomic uint64_t rx_sampled; /* connections whose RX CPU was looked at */
 	_Atomic uint64_t rx_local;   /* ... and was the CPU that accepted them */
-	_Atomic uint64_t accepted_parked; /* taken from a parked core's local listener */
-	_Atomic uint32_t parked;     /* 1: none of its workers waits for this group, others serve its local listener */
+	_Atomic uint64_t stolen;     /* taken from other cores' local listeners */
 	_Atomic uint32_t member;     /* index of its local listener in the group, 0 while that does not listen */
+	/* Second line: written by others. */
+	_Alignas(FS_CACHELINE) _Atomic uint64_t given; /* taken from its local listener by other cores' workers */
+	_Atomic uint64_t rescued; /* ... of these, while its worker was stuck, stopped or dead */
+	_Atomic uint64_t woken;   /* wake-ups of its workers for other cores' connections */
+	_Atomic uint32_t help;    /* enum fs_help: why others may take from its queue */
+	_Atomic uint32_t out;     /* 1: steering passes it by */
+	_Atomic uint32_t kick;    /* core + 1 from which its worker was woken to take a connection; 0: none */
+	_Atomic uint32_t armed;   /* 1: the next connection in its queue wakes a stealing thread that sleeps (hub.h) */
 };
 
 /* Offsets, all multiples of a cacheline. */
-static inline uint64_t fs_region_workers_at(void)
+static inline uint64_t fs_region_loads_at(void)
 {
 	return (sizeof(struct fs_region_head) + FS_CACHELINE - 1) / FS_CACHELINE * FS_CACHELINE;
+}
+
+static inline uint64_t fs_region_workers_at(void)
+{
+	return fs_region_loads_at() + FS_CORES_MAX * (uint64_t)sizeof(struct fs_core_load);
 }
 
 static inline uint64_t fs_region_groups_at(void)

@@ -78,14 +78,21 @@ static int lock_op(int cmd, short type, long byte, struct flock *out)
 	return rc;
 }
 
+int fs_tree_trylock(void)
+{
+	int rc = lock_op(F_SETLK, F_WRLCK, LOCK_TREE, NULL);
+
+	return rc == -EAGAIN || rc == -EACCES ? -EBUSY : rc;
+}
+
 int fs_tree_lock(void)
 {
 	struct timespec nap = { 0, TREE_LOCK_NAP_NS };
 
 	for (int i = 0; i < TREE_LOCK_TRIES; i++) {
-		int rc = lock_op(F_SETLK, F_WRLCK, LOCK_TREE, NULL);
+		int rc = fs_tree_trylock();
 
-		if (rc != -EAGAIN && rc != -EACCES)
+		if (rc != -EBUSY)
 			return rc;
 		fs_sys_nanosleep(&nap);
 	}

@@ -37,6 +37,11 @@ static inline struct fs_core_rec *fs_core_rec(unsigned group, unsigned core)
 	return (struct fs_core_rec *)(fs_proc.region + fs_region_core_at(fs_proc.ncores, group, core));
 }
 
+static inline struct fs_core_load *fs_core_load(unsigned core)
+{
+	return (struct fs_core_load *)(fs_proc.region + fs_region_loads_at()) + core;
+}
+
 /* Relaxed: a wait that sees the new value late is a wait that started a moment earlier. */
 static inline uint32_t fs_epoch(void)
 {
@@ -54,6 +59,8 @@ static inline void fs_epoch_advance(void)
  * when the holder did not let go in time.
  */
 int fs_tree_lock(void);
+/* Likewise, but without patience. */
+int fs_tree_trylock(void);
 void fs_tree_unlock(void);
 
 /*

@@ -5,6 +5,7 @@
 #include <netinet/in.h>
 #include <string.h>
 
+#include "hub.h"
 #include "log.h"
 #include "sockopt.h"
 #include "sys/sys.h"
@@ -71,8 +72,6 @@ int fs_siblings_make(struct fs_group *p, int fd, const struct fs_group_rec *rec,
 	*why = "no descriptor for it";
 	rc = fs_sys_fcntl(fd, F_DUPFD_CLOEXEC, 0);
 	rc = hide(rc, &p->global);
-	if (rc == 0)
-		rc = hide(fs_sys_epoll_create(EPOLL_CLOEXEC), &p->parkset);
 	for (unsigned c = 0; rc == 0 && c < fs_proc.ncores; c++)
 		rc = sibling(fd, rec, &p->local[c], why);
 	if (rc < 0)
@@ -95,9 +94,7 @@ void fs_siblings_close(struct fs_group *p)
 		fs_fd_close_hidden(p->local[c]);
 		p->local[c] = 0;
 	}
-	fs_fd_close_hidden(p->parkset);
 	fs_fd_close_hidden(p->global);
-	p->parkset = 0;
 	p->global = 0;
 }
 
@@ -118,15 +115,13 @@ static int *holder(int fd)
 			continue;
 		if (p->global == fd)
 			return &p->global;
-		if (p->parkset == fd)
-			return &p->parkset;
 		if (p->claim == fd)
 			return &p->claim;
 		for (unsigned c = 0; c < fs_proc.ncores; c++)
 			if (p->local[c] == fd)
 				return &p->local[c];
 	}
-	return NULL;
+	return fs_hub_holder(fd);
 }
 
 int fs_siblings_move(int fd)

@@ -1,9 +1,8 @@
 /*
  * The sockets that stand beside the application's own in an own group: one local
- * listener for each core, bound but not listening (so that they take no SYN yet), a
- * duplicate of the global listener, and the parked set. They are made by the
- * process that calls listen(), while it still may bind to the port. Process lock
- * held.
+ * listener for each core, bound but not listening (so that they take no SYN yet), and a
+ * duplicate of the global listener. They are made by the process that calls listen(),
+ * while it still may bind to the port. Process lock held.
  */
 #ifndef FS_SIBLINGS_H
 #define FS_SIBLINGS_H
@@ -11,7 +10,7 @@
 #include "group.h"
 
 /*
- * Fills p->global, p->parkset and p->local. `fd` gets SO_REUSEPORT, which a socket
+ * Fills p->global and p->local. `fd` gets SO_REUSEPORT, which a socket
  * that is bound without it may still take, and siblings may then share its address
  * (Linux 3.9; the group goes by the socket's uid). On failure everything is undone,
  * *why says what could not be done, and -errno is returned.

@@ -18,10 +18,16 @@
 /* Segments of all rows together: each CPU split four ways on the largest machine. */
 #define FS_STEER_SEGS_MAX (4 * FS_CPUS_MAX)
 
-/* A listener that takes connections, by its index in the reuseport group, and the CPU that it serves. */
+/*
+ * A listener that takes connections, by its index in the reuseport group, and the CPU
+ * that it serves. What it gives away and gains is in flow groups of a whole CPU's
+ * FS_FLOW_GROUPS (balance.h).
+ */
 struct fs_steer_target {
 	uint16_t cpu;
 	uint16_t listener;
+	uint16_t away; /* of its part of its own CPU: this share goes to those that gain */
+	uint16_t gain; /* its weight among those that gain */
 };
 
 /*
@@ -48,7 +54,9 @@ struct fs_steer_table {
 
 /*
  * Fills the table. A CPU with targets of its own is split evenly among them by
- * flow group. A CPU without one goes to targets near it: those behind the same
+ * flow group, but for what they give away: those flow groups, of all CPUs in turn as
+ * one line, are dealt out to the targets that gain, in proportion to their gains.
+ * While nobody gains, nobody gives. A CPU without a target goes to targets near it: those behind the same
  * cache, else on the same node, else anywhere; each such neighbourhood's
  * ownerless CPUs are dealt out so that no target gets more than its even share
  * (whole CPUs in turn, what is left over split by flow group). With no target
@@ -63,7 +71,7 @@ int fs_steer_plan(struct fs_steer_table *table, const struct fs_topology *topo,
 
 /*
  * The same, but blind to the CPU: every CPU's flow groups are split evenly over all
- * targets (FASTSOCK_STEER=hash).
+ * targets (FASTSOCK_STEER=hash), whatever they give away or gain.
  */
 int fs_steer_plan_hash(struct fs_steer_table *table, const struct fs_steer_target *targets,
 		       size_t ntargets, uint16_t otherwise);

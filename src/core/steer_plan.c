@@ -1,5 +1,5 @@
 /*
- * Steering, first half: who gets what arrives on which CPU. Pure, with no
+ * Steering, first half: who gets what arrives on which CPU. Pure, with hardly any
  * scratch memory but the table itself, so any thread's stack is deep enough.
  *
  * While a plan is made, a row without segments (count 0) is a CPU still to be
@@ -124,15 +124,114 @@ static bool deal(struct fs_steer_table *table, const struct hood *h, const struc
 	return true;
 }
 
-/* Each CPU with targets of its own is split among them alone. */
-static bool place_owned(struct fs_steer_table *table, const struct targets *t)
+/* A target's part of its CPU, the i-th of n. */
+static unsigned part_of(size_t n, size_t i)
+{
+	return share_end(FS_FLOW_GROUPS, n, i) - (i ? share_end(FS_FLOW_GROUPS, n, i - 1) : 0);
+}
+
+/* Of that, what it gives away. */
+static unsigned freed_of(const struct fs_steer_target *target, size_t n, size_t i)
+{
+	unsigned part = part_of(n, i);
+
+	return target->away < FS_FLOW_GROUPS ? part * target->away / FS_FLOW_GROUPS : part;
+}
+
+/* The flow groups that targets give away, of all CPUs in turn, as they are dealt out to those that gain. */
+struct line {
+	unsigned length;
+	unsigned at;     /* dealt out so far */
+	unsigned end;    /* where the share of the target `taker` ends */
+	size_t taker;
+	uint64_t gain;   /* of the targets up to `taker` */
+	uint64_t gains;  /* of all; 0 when nothing moves */
+	uint8_t gives[FS_CPUS_MAX / 8]; /* a bit for each CPU: something of it is in the line */
+};
+
+static bool gives(const struct line *line, unsigned cpu)
+{
+	return line->gives[cpu / 8] >> cpu % 8 & 1;
+}
+
+/* Finds what is given away. `count` of a row is the CPU's targets by now. */
+static void measure_line(struct fs_steer_table *table, const struct targets *t, struct line *line)
 {
 	for (size_t i = 0; i < t->count; i++)
+		line->gains += t->at[i].gain;
+	if (!line->gains)
+		return;
+	for (size_t i = 0; i < t->count; i++) {
+		unsigned cpu = t->at[i].cpu;
+		struct fs_steer_row *row = &table->row[cpu];
+		unsigned freed = freed_of(&t->at[i], row->count, row->first++);
+
+		line->length += freed;
+		if (freed)
+			line->gives[cpu / 8] |= (uint8_t)(1 << cpu % 8);
+	}
+	line->taker = 0;
+	line->gain = t->at[0].gain;
+	line->end = (unsigned)(line->length * line->gain / line->gains);
+}
+
+/*
+ * The row of a CPU whose targets give away: what goes first, then what they keep,
+ * so that when they give more, the groups that went before stay where they are.
+ */
+static bool place_giving(struct fs_steer_table *table, const struct targets *t, struct line *line, unsigned cpu)
+{
+	struct fs_steer_row *row = &table->row[cpu];
+	uint32_t n = row->count, i = 0;
+	unsigned freed = 0, end = 0;
+
+	for (size_t k = 0; k < t->count; k++)
+		if (t->at[k].cpu == cpu)
+			freed += freed_of(&t->at[k], n, i++);
+	row->count = 0;
+	while (end < freed) {
+		unsigned start = line->at;
+
+		while (line->end <= start) {
+			line->gain += t->at[++line->taker].gain;
+			line->end = (unsigned)(line->length * line->gain / line->gains);
+		}
+		line->at = line->end < start + freed - end ? line->end : start + freed - end;
+		end += line->at - start;
+		if (!add_seg(table, row, end, t->at[line->taker].listener))
+			return false;
+	}
+	i = 0;
+	for (size_t k = 0; k < t->count; k++) {
+		unsigned part;
+
+		if (t->at[k].cpu != cpu)
+			continue;
+		part = part_of(n, i) - freed_of(&t->at[k], n, i);
+		i++;
+		if (part && !add_seg(table, row, end += part, t->at[k].listener))
+			return false;
+	}
+	return true;
+}
+
+/* Each CPU with targets of its own is split among them, but for what they give away. */
+static bool place_owned(struct fs_steer_table *table, const struct targets *t)
+{
+	struct line line = { 0 };
+
+	for (size_t i = 0; i < t->count; i++)
 		table->row[t->at[i].cpu].count++;
+	measure_line(table, t, &line);
 	for (unsigned cpu = 0; cpu < table->ncpus; cpu++) {
 		struct fs_steer_row *row = &table->row[cpu];
 		uint32_t n = row->count;
 
+		if (gives(&line, cpu)) {
+			if (!place_giving(table, t, &line, cpu))
+				return false;
+			continue;
+		}
 		row->count = 0;
 		for (uint32_t i = 0; i < n; i++)
 			if (!add_seg(table, row, share_end(FS_FLOW_GROUPS, n, i), 0))
@@ -140,9 +239,11 @@ static bool place_owned(struct fs_steer_table *table, const struct targets *t)
 	}
 	/* `first` walks over the row's segments as its targets come by, and then back. */
 	for (size_t i = 0; i < t->count; i++)
-		table->seg[table->row[t->at[i].cpu].first++].listener = t->at[i].listener;
+		if (!gives(&line, t->at[i].cpu))
+			table->seg[table->row[t->at[i].cpu].first++].listener = t->at[i].listener;
 	for (unsigned cpu = 0; cpu < table->ncpus; cpu++)
-		table->row[cpu].first -= table->row[cpu].count;
+		if (!gives(&line, cpu))
+			table->row[cpu].first -= table->row[cpu].count;
 	return true;
 }
 

@@ -40,40 +40,72 @@ static int attach(unsigned group, const struct sock_filter *prog, unsigned len)
 	return fs_sys_setsockopt(any_socket(group), SOL_SOCKET, SO_ATTACH_REUSEPORT_CBPF, &f, sizeof(f));
 }
 
+static struct fs_steer_target target(unsigned core, uint32_t member)
+{
+	uint32_t away = atomic_load_explicit(&fs_core_load(core)->away, memory_order_relaxed);
+	uint32_t gain = atomic_load_explicit(&fs_core_load(core)->gain, memory_order_relaxed);
+
+	return (struct fs_steer_target){
+		.cpu = fs_proc.cpu[core],
+		.listener = (uint16_t)member,
+		.away = (uint16_t)(away > FS_FLOW_GROUPS ? FS_FLOW_GROUPS : away),
+		.gain = (uint16_t)(gain > FS_FLOW_GROUPS ? FS_FLOW_GROUPS : gain),
+	};
+}
+
+static unsigned collect_adopted(unsigned group)
+{
+	unsigned n = 0;
+
+	for (unsigned m = 0; m < fs_group_members(group); m++) {
+		struct fs_member_rec *rec = &fs_group_rec(group)->member[m];
+		uint32_t core = atomic_load_explicit(&rec->core, memory_order_relaxed);
+
+		if (atomic_load_explicit(&rec->worker, memory_order_relaxed) && core < fs_proc.ncores)
+			targets[n++] = (struct fs_steer_target){ .cpu = fs_proc.cpu[core], .listener = (uint16_t)m };
+	}
+	return n;
+}
+
+/* `stuck`: with the cores that steering passes by. */
+static unsigned collect_own(unsigned group, bool stuck)
+{
+	uint32_t members = fs_group_members(group);
+	unsigned n = 0;
+
+	for (unsigned c = 0; c < fs_proc.ncores; c++) {
+		struct fs_core_rec *rec = fs_core_rec(group, c);
+		uint32_t m = atomic_load_explicit(&rec->member, memory_order_relaxed);
+
+		if (m && m < members && fs_workers_serving(group, c)) {
+			if (stuck || !atomic_load_explicit(&rec->out, memory_order_relaxed))
+				targets[n++] = target(c, m);
+		} else if (fs_worker_announced(group, c)) {
+			/*
+			 * A worker that does not serve its local listener yet sits on the global one: its
+			 * CPU's connections go there.
+			 */
+			targets[n++] = target(c, 0);
+		}
+	}
+	return n;
+}
+
 /*
  * Who takes connections on which CPU. `homeless` tells whether some worker waits
  * without a core, on the global listener.
  */
 static unsigned collect(unsigned group, bool *homeless)
 {
-	uint32_t members = fs_group_members(group);
-	unsigned n = 0;
+	unsigned n;
 
 	*homeless = false;
-	if (!fs_group_own(group)) {
-		for (unsigned m = 0; m < members; m++) {
-			struct fs_member_rec *rec = &fs_group_rec(group)->member[m];
-			uint32_t core = atomic_load_explicit(&rec->core, memory_order_relaxed);
-
-			if (atomic_load_explicit(&rec->worker, memory_order_relaxed) && core < fs_proc.ncores)
-				targets[n++] = (struct fs_steer_target){ fs_proc.cpu[core], (uint16_t)m };
-		}
-		return n;
-	}
-	for (unsigned c = 0; c < fs_proc.ncores; c++) {
-		uint32_t m = atomic_load_explicit(&fs_core_rec(group, c)->member, memory_order_relaxed);
-
-		if (m && m < members && fs_workers_serving(group, c))
-			targets[n++] = (struct fs_steer_target){ fs_proc.cpu[c], (uint16_t)m };
-		/*
-		 * A worker that does not serve its local listener yet sits on the global one: its
-		 * CPU's connections go there.
-		 */
-		else if (fs_worker_announced(group, c))
-			targets[n++] = (struct fs_steer_target){ fs_proc.cpu[c], 0 };
-	}
+	if (!fs_group_own(group))
+		return collect_adopted(group);
 	*homeless = fs_worker_announced(group, FS_NO_CORE);
-	return n;
+	n = collect_own(group, false);
+	/* When all are stuck, it is as good to wait for one as for another. */
+	return n ? n : collect_own(group, true);
 }
 
 int fs_steering_apply(unsigned group)
@@ -129,7 +161,7 @@ static int only_theirs(unsigned group)
 
 	for (unsigned m = 0; m < members; m++)
 		if (atomic_load_explicit(&fs_group_rec(group)->member[m].core, memory_order_relaxed) == FS_NO_CORE)
-			targets[n++] = (struct fs_steer_target){ 0, (uint16_t)m };
+			targets[n++] = (struct fs_steer_target){ .listener = (uint16_t)m };
 	rc = fs_steer_plan_hash(&table, targets, n, 0);
 	if (rc == 0)
 		rc = fs_steer_compile(&table, program, PROGRAM_MAX);

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "inner.h"
+#include "stealer.h"
 #include "worker.h"
 
 /* What was learnt before the epoch that the coming look starts from. */
@@ -45,7 +46,18 @@ int fs_waiter_join(unsigned group, unsigned member)
 		fs_self.waits = true;
 	}
 	fs_leave(&old);
+	fs_stealer_ensure();
 	return fs_self.inner[group];
+}
+
+void fs_waiter_look(unsigned group)
+{
+	if (fs_foreign_process())
+		return;
+	if (fs_beat_flags() & FS_WORKER_OUT)
+		fs_worker_back();
+	fs_beat_clear(FS_WORKER_KICKED);
+	fs_steal_look(group);
 }
 
 void fs_waiter_absent(const uint64_t *present)

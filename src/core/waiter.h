@@ -8,10 +8,13 @@
 
 #include <poll.h>
 
-#include "group.h"
+#include "steal.h"
 
 /* Joins, or finds that it cannot. fs_waiter_inner() below is the way in. */
 int fs_waiter_join(unsigned group, unsigned member);
+
+/* Cores need help, or somebody has something to tell this worker. */
+void fs_waiter_look(unsigned group);
 
 /*
  * The calling thread is about to wait for the group, in an adopted group on
@@ -22,8 +25,11 @@ static inline int fs_waiter_inner(unsigned group, unsigned member)
 {
 	if (fs_self.views == atomic_load_explicit(&fs_proc.views, memory_order_relaxed)) {
 		if (fs_self.inner[group] && fs_self.local[group] && !fs_self.shared &&
-		    fs_self.waiting[group / 64] >> (group % 64) & 1)
+		    fs_self.waiting[group / 64] >> (group % 64) & 1) {
+			if (fs_steal_due())
+				fs_waiter_look(group);
 			return fs_self.inner[group];
+		}
 		if (fs_self.alone_epoch == fs_epoch() && fs_self.alone[group / 64] >> (group % 64) & 1)
 			return 0;
 	}

@@ -4,7 +4,10 @@
 #include <errno.h>
 #include <string.h>
 
+#include "beat.h"
 #include "binding.h"
+#include "help.h"
+#include "hub.h"
 #include "log.h"
 #include "libc.h"
 #include "sockopt.h"
@@ -15,36 +18,42 @@
 
 /* ---- parking ---- */
 
-/*
- * The core's entry in the parked set follows its flag. Two processes may flip
- * it at once: whoever is last to tell the kernel looks whether it told the truth.
- */
-static void set_parked(unsigned group, unsigned core, uint32_t parked)
+static bool listens(unsigned group, unsigned core)
 {
-	struct fs_core_rec *cr = fs_core_rec(group, core);
-	int fd = fs_groups[group].local[core];
+	return core < fs_proc.ncores && fs_group_own(group) &&
+	       atomic_load_explicit(&fs_core_rec(group, core)->member, memory_order_relaxed);
+}
 
-	if (atomic_exchange_explicit(&cr->parked, parked, memory_order_seq_cst) == parked)
-		return;
-	atomic_fetch_add_explicit(&fs_group_rec(group)->parked, parked ? 1 : (uint32_t)-1, memory_order_relaxed);
-	for (int tries = 0; fd > 0 && tries < 4; tries++) {
-		struct epoll_event ev = { .events = parked ? EPOLLIN : 0 };
-
-		if (fs_sys_epoll_ctl(fs_groups[group].parkset, EPOLL_CTL_MOD, fd, &ev) == -ENOENT)
-			fs_sys_epoll_ctl(fs_groups[group].parkset, EPOLL_CTL_ADD, fd, &ev);
-		if (atomic_load_explicit(&cr->parked, memory_order_seq_cst) == parked)
-			return;
-		parked = !parked;
-	}
+/*
+ * Nobody waits there: the others look after its queue from now on, those that run
+ * by themselves, those that sleep when the stealing thread wakes them.
+ */
+static void mark(unsigned group, unsigned core, enum fs_help help)
+{
+	fs_help_set(group, core, help);
+	/* With stealing, the listener is armed whenever the thread sleeps. */
+	if (!fs_proc.options.steal && fs_groups[group].local[core] > 0)
+		fs_hub_watch(group, core, fs_groups[group].local[core], true);
 }
 
 /* A core is parked when none of its workers waits. */
 static void park_if_deserted(unsigned group, unsigned core)
 {
-	if (core < fs_proc.ncores && fs_group_own(group) &&
-	    atomic_load_explicit(&fs_core_rec(group, core)->member, memory_order_relaxed) &&
-	    !fs_workers_waiting(group, core))
-		set_parked(group, core, 1);
+	if (listens(group, core) && !fs_workers_waiting(group, core))
+		mark(group, core, FS_HELP_PARKED);
+}
+
+/* Its last worker left. What arrives later, of handshakes that are under way, the stealing thread notices. */
+static void desert(unsigned group, unsigned core)
+{
+	if (!listens(group, core) || fs_workers_waiting(group, core))
+		return;
+	if (fs_workers_serving(group, core))
+		mark(group, core, FS_HELP_PARKED);
+	else if (!fs_proc.options.steal || fs_sockopt_queue(fs_groups[group].local[core]) > 0)
+		mark(group, core, FS_HELP_DESERTED);
+	else
+		fs_help_set(group, core, FS_HELP_NONE);
 }
 
 static uint32_t core_of(unsigned slot)
@@ -63,8 +72,8 @@ void fs_worker_unpark(unsigned slot, unsigned group)
 	uint32_t core = core_of(slot);
 
 	fs_rec_clear(fs_worker_rec(slot)->parked, group);
-	if (core < fs_proc.ncores && fs_group_own(group))
-		set_parked(group, core, 0);
+	if (core < fs_proc.ncores && fs_group_own(group) && fs_help_of(group, core) >= FS_HELP_PARKED)
+		fs_help_set(group, core, FS_HELP_NONE);
 }
 
 /* ---- slots ---- */
@@ -83,7 +92,7 @@ static void rec_leave(unsigned slot, unsigned group, bool steer)
 	fs_rec_clear(w->serving, group);
 	fs_rec_clear(w->parked, group);
 	if (fs_group_own(group)) {
-		park_if_deserted(group, core_of(slot));
+		desert(group, core_of(slot));
 	} else {
 		for (unsigned m = 0; m < fs_group_members(group); m++) {
 			struct fs_member_rec *rec = &fs_group_rec(group)->member[m];
@@ -99,9 +108,10 @@ static void rec_leave(unsigned slot, unsigned group, bool steer)
 	fs_epoch_advance();
 }
 
-/* Workers that died: their cores' queues are for the others from now on. Tree lock held. */
-static void reap(void)
+void fs_worker_reap(void)
 {
+	bool any = false;
+
 	for (unsigned s = 0, end = fs_workers_end(); s < end; s++) {
 		if (!fs_worker_rec_live(s) || fs_worker_alive(s))
 			continue;
@@ -109,7 +119,10 @@ static void reap(void)
 			if (fs_groups[g].held && fs_rec_has(fs_worker_rec(s)->announced, g))
 				rec_leave(s, g, true);
 		fs_worker_rec_free(s);
+		any = true;
 	}
+	if (any)
+		fs_help_recount();
 }
 
 /* A slot for the calling thread. Tree lock held. */
@@ -188,7 +201,6 @@ static int open_local(unsigned group, unsigned core)
 {
 	struct fs_group_rec *rec = fs_group_rec(group);
 	struct fs_core_rec *cr = fs_core_rec(group, core);
-	struct epoll_event silent = { .events = 0 };
 	int fd = fs_groups[group].local[core];
 	unsigned n = fs_group_members(group);
 	int rc;
@@ -204,12 +216,7 @@ static int open_local(unsigned group, unsigned core)
 	atomic_store_explicit(&rec->member[n].core, core, memory_order_relaxed);
 	atomic_store_explicit(&rec->nmembers, n + 1, memory_order_relaxed);
 	atomic_store_explicit(&cr->member, n, memory_order_relaxed);
-	/*
-	 * In the parked set for good, silent until it is parked: changing an entry is
-	 * cheap, adding one to a nested instance is not.
-	 */
-	rc = fs_sys_epoll_ctl(fs_groups[group].parkset, EPOLL_CTL_ADD, fd, &silent);
-	return rc == -EEXIST ? 0 : rc;
+	return fs_hub_watch(group, core, fd, fs_proc.options.steal);
 }
 
 static bool serve_own(unsigned group)
@@ -234,6 +241,7 @@ static bool serve_own(unsigned group)
 	}
 	fs_worker_unpark((unsigned)fs_self.slot - 1, group);
 	fs_self.view = core;
+	fs_proc.stealing_wanted = true;
 	fs_self.local[group] = fs_groups[group].local[core];
 	return true;
 }
@@ -276,7 +284,7 @@ static bool join_locked(unsigned group, unsigned member, bool announce)
 	bool own = fs_group_own(group);
 	bool serves;
 
-	reap();
+	fs_worker_reap();
 	if (!fs_self.slot) {
 		int rc = claim_slot();
 
@@ -315,7 +323,7 @@ bool fs_worker_join(unsigned group, unsigned member, bool announce)
 	bool serves;
 	int rc;
 
-	if (fs_group_state(group) == FS_GROUP_ABANDONED)
+	if (fs_group_state(group) == FS_GROUP_ABANDONED || fs_proc.stealing_failed)
 		return false;
 	if (fs_self.slot && fs_rec_has(fs_worker_rec((unsigned)fs_self.slot - 1)->serving, group) &&
 	    (fs_self.local[group] || !fs_group_own(group)))
@@ -328,6 +336,30 @@ bool fs_worker_join(unsigned group, unsigned member, bool announce)
 	serves = join_locked(group, member, announce);
 	fs_tree_unlock();
 	return serves;
+}
+
+/* ---- stuck, and back ---- */
+
+void fs_worker_back(void)
+{
+	unsigned core = fs_self.core;
+	sigset_t old;
+
+	if (core >= fs_proc.ncores || fs_foreign_process())
+		return;
+	fs_enter(&old);
+	if (fs_tree_trylock() == 0) {
+		atomic_fetch_and_explicit(&fs_worker_rec((unsigned)fs_self.slot - 1)->flags, ~FS_WORKER_OUT, memory_order_relaxed);
+		for (unsigned g = 0; g < FS_GROUPS_MAX; g++) {
+			if (!fs_groups[g].held || !atomic_exchange_explicit(&fs_core_rec(g, core)->out, 0, memory_order_relaxed))
+				continue;
+			fs_help_change(g, core, FS_HELP_STUCK, FS_HELP_NONE);
+			if (fs_group_state(g) == FS_GROUP_ACTIVE)
+				fs_steering_apply(g);
+		}
+		fs_tree_unlock();
+	}
+	fs_leave(&old);
 }
 
 /* ---- leaving ---- */
@@ -372,6 +404,11 @@ static void leave_all(unsigned group, int member)
 	}
 	if (locked)
 		fs_tree_unlock();
+}
+
+void fs_worker_leave_all(unsigned group)
+{
+	leave_all(group, -1);
 }
 
 void fs_worker_leave_process(unsigned group)

@@ -26,9 +26,19 @@ bool fs_worker_is_ours(unsigned slot, uint32_t serial);
  * adopted group. Take the tree lock.
  */
 void fs_worker_leave_process(unsigned group);
+/* Likewise, but its descriptors stay. */
+void fs_worker_leave_all(unsigned group);
 void fs_worker_leave_member(unsigned group, unsigned member);
 /* The thread ends: fs_self is wound up. Takes the process lock. */
 void fs_worker_thread_exit(void);
+
+/* Finds workers that died: their cores' queues are for the others from now on. Tree lock held. */
+void fs_worker_reap(void);
+/*
+ * The calling worker, which was stuck and passed by in steering, is about to wait: it
+ * gets its flows back, now or, when the tree lock is taken, at its next wait.
+ */
+void fs_worker_back(void);
 
 /*
  * Parking: the worker, which serves, does not wait for the group at the

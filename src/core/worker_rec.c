@@ -20,6 +20,9 @@ void fs_worker_rec_free(unsigned slot)
 
 	atomic_store_explicit(&w->state, FS_WORKER_FREE, memory_order_relaxed);
 	atomic_store_explicit(&w->core, FS_NO_CORE, memory_order_relaxed);
+	atomic_store_explicit(&w->beat, 0, memory_order_relaxed);
+	atomic_store_explicit(&w->flags, 0, memory_order_relaxed);
+	atomic_store_explicit(&w->open, 0, memory_order_relaxed);
 	for (unsigned i = 0; i < FS_GROUPS_MAX / 64; i++) {
 		atomic_store_explicit(&w->announced[i], 0, memory_order_relaxed);
 		atomic_store_explicit(&w->serving[i], 0, memory_order_relaxed);

@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <limits.h>
 
+#include "core/conn.h"
 #include "core/descriptor.h"
 #include "core/log.h"
 #include "core/process.h"
@@ -34,8 +35,13 @@ static __attribute__((noinline)) int close_ours(int fd)
 
 int close(int fd)
 {
-	if (FS_UNLIKELY(fs_fd_tag(fd) || fd == STDERR_FILENO))
-		return close_ours(fd);
+	uint16_t tag = fs_fd_tag(fd);
+
+	if (FS_UNLIKELY(tag || fd == STDERR_FILENO)) {
+		if (fs_tag_kind(tag) != FS_TAG_CONNECTION)
+			return close_ours(fd);
+		fs_conn_closed(fd, tag);
+	}
 	return FS_REAL(close)(fd);
 }
 
@@ -57,13 +63,21 @@ void closefrom(int first)
 		FS_REAL(closefrom)(first); /* no close_range() in this kernel, so nothing was closed: libc knows other ways */
 }
 
+/* More than a connection, of which only the end is of interest. */
+static bool meant(int fd)
+{
+	enum fs_tag_kind kind = fs_tag_kind(fs_fd_tag(fd));
+
+	return kind != FS_TAG_NONE && kind != FS_TAG_CONNECTION;
+}
+
 /* What became of a successful dup: the copy is what the original is. */
 static int duplicated(int fd, int copy)
 {
 	if (copy < 0)
 		return copy;
 	fs_descriptor_new(copy);
-	if (FS_UNLIKELY(fs_fd_tag(fd)))
+	if (FS_UNLIKELY(meant(fd)))
 		fs_descriptor_dup(fd, copy);
 	return copy;
 }
@@ -136,14 +150,14 @@ static __attribute__((noinline)) int control_ours(int (*real)(int, int, ...), in
 
 int fs_fcntl(int fd, int cmd, void *arg)
 {
-	if (FS_UNLIKELY(fs_fd_tag(fd) || cmd == F_DUPFD || cmd == F_DUPFD_CLOEXEC))
+	if (FS_UNLIKELY(meant(fd) || cmd == F_DUPFD || cmd == F_DUPFD_CLOEXEC))
 		return control_ours(FS_REAL(fcntl), fd, cmd, arg);
 	return FS_REAL(fcntl)(fd, cmd, arg);
 }
 
 int fs_fcntl64(int fd, int cmd, void *arg)
 {
-	if (FS_UNLIKELY(fs_fd_tag(fd) || cmd == F_DUPFD || cmd == F_DUPFD_CLOEXEC))
+	if (FS_UNLIKELY(meant(fd) || cmd == F_DUPFD || cmd == F_DUPFD_CLOEXEC))
 		return control_ours(FS_REAL(fcntl64), fd, cmd, arg);
 	return FS_REAL(fcntl64)(fd, cmd, arg);
 }

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "core/accept.h"
+#include "core/conn.h"
 #include "core/descriptor.h"
 #include "core/group.h"
 #include "core/listen.h"
@@ -61,6 +62,14 @@ int listen(int fd, int backlog)
 	return libc_result(fs_listen(fd, backlog));
 }
 
+static int accepted(const struct fs_listener *l, int conn)
+{
+	fs_descriptor_new(conn);
+	if (FS_LIKELY(l && conn >= 0))
+		fs_conn_opened(conn);
+	return conn;
+}
+
 int accept(int fd, __SOCKADDR_ARG addr, socklen_t *len)
 {
 	struct fs_listener *l = listener(fd);
@@ -70,8 +79,7 @@ int accept(int fd, __SOCKADDR_ARG addr, socklen_t *len)
 		rc = FS_REAL(accept)(fd, addr, len);
 	else
 		rc = fs_accept(l, fd, addr.__sockaddr__, len, 0);
-	fs_descriptor_new(rc);
-	return rc;
+	return accepted(l, rc);
 }
 
 int accept4(int fd, __SOCKADDR_ARG addr, socklen_t *len, int flags)
@@ -83,8 +91,7 @@ int accept4(int fd, __SOCKADDR_ARG addr, socklen_t *len, int flags)
 		rc = FS_REAL(accept4)(fd, addr, len, flags);
 	else
 		rc = fs_accept(l, fd, addr.__sockaddr__, len, flags);
-	fs_descriptor_new(rc);
-	return rc;
+	return accepted(l, rc);
 }
 
 int connect(int fd, __CONST_SOCKADDR_ARG addr, socklen_t len)

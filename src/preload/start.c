@@ -1,5 +1,9 @@
 /* Start-up order of the library in a process: the real functions, the core, fork handlers, thread ends. */
 #define _GNU_SOURCE
+#include <errno.h>
+#include <pthread.h>
+#include <signal.h>
+
 #include "core/libc.h"
 #include "core/lifecycle.h"
 #include "core/process.h"
@@ -18,6 +22,10 @@
 #define FORGET_FRAMES() ((void)0)
 #endif
 
+/* The stealing thread's stack, of which it touches a few KiB; and with room for thread-local memory. */
+#define STACK (128 * 1024)
+#define STACK_LARGE (2 * 1024 * 1024)
+
 static pthread_key_t thread_end;
 
 static void on_thread_end(void *unused)
@@ -33,6 +41,44 @@ static void watch_thread(void)
 	pthread_setspecific(thread_end, &thread_end);
 }
 
+static void *(*stealer)(void *);
+
+static void *in_thread(void *unused)
+{
+	sigset_t all;
+
+	/* libc leaves its own two out: setuid() and pthread_cancel() of the application wait for them. */
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, NULL);
+	return stealer(unused);
+}
+
+static int start_thread(void *(*start)(void *))
+{
+	pthread_attr_t attr;
+	pthread_t thread;
+	int rc = pthread_attr_init(&attr);
+
+	if (rc)
+		return rc;
+	stealer = start;
+	pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
+	pthread_attr_setstacksize(&attr, STACK);
+	rc = fs_real.pthread_create(&thread, &attr, in_thread, NULL);
+	/* An application with much thread-local memory needs more. */
+	if (rc == EINVAL) {
+		pthread_attr_setstacksize(&attr, STACK_LARGE);
+		rc = fs_real.pthread_create(&thread, &attr, in_thread, NULL);
+	}
+	pthread_attr_destroy(&attr);
+	return rc;
+}
+
+static void name_thread(const char *name)
+{
+	pthread_setname_np(pthread_self(), name);
+}
+
 /* The constructor, or the first listen() of another library's constructor that ran before it. */
 __attribute__((constructor)) void fs_start(void)
 {
@@ -45,6 +91,8 @@ __attribute__((constructor)) void fs_start(void)
 	fs_real_start();
 	fs_libc.accept4 = fs_real.accept4;
 	fs_libc.epoll_wait = fs_real.epoll_wait;
+	fs_libc.start_thread = start_thread;
+	fs_libc.name_thread = name_thread;
 	fs_process_start();
 	if (!fs_proc.on)
 		return;

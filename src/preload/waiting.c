@@ -132,7 +132,11 @@ static int poll_in_place(struct pollfd *fds, nfds_t n, const struct poll_call *c
 
 	p.count = fs_waiter_poll_begin(fds, n, p.swaps);
 	pthread_cleanup_push(put_back, &p);
+	if (p.count)
+		fs_beat_wait();
 	rc = call_poll(fds, n, c);
+	if (p.count)
+		fs_beat_run();
 	pthread_cleanup_pop(1);
 	return rc;
 }
@@ -151,7 +155,9 @@ static int poll_replaced(struct pollfd *fds, nfds_t n, const struct poll_call *c
 	memcpy(copy, fds, n * sizeof(*copy));
 	if (!fs_waiter_poll_begin(copy, n, swaps))
 		return call_poll(fds, n, c);
+	fs_beat_wait();
 	rc = call_poll(copy, n, c);
+	fs_beat_run();
 	for (nfds_t i = 0; rc >= 0 && i < n; i++)
 		fds[i].revents = copy[i].revents;
 	return rc;
@@ -346,11 +352,13 @@ static int select_replaced(int n, int count, fd_set *r, fd_set *w, fd_set *e, st
 		whole = *left;
 		clock_gettime(CLOCK_MONOTONIC, &start);
 	}
+	fs_beat_wait();
 	do {
 		rc = FS_REAL(ppoll)(copy, (nfds_t)count, left, mask);
 		if (left)
 			*left = time_left(&whole, &start);
 	} while (rc > 0 && only_unasked(copy, count));
+	fs_beat_run();
 	return rc < 0 ? rc : drain(want, copy, count, n, r, w, e);
 }
 

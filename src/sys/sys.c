@@ -138,6 +138,26 @@ int fs_sys_epoll_ctl(int epfd, int op, int fd, struct epoll_event *ev)
 	return (int)SYS(SYS_epoll_ctl, epfd, op, fd, ev);
 }
 
+int fs_sys_epoll_wait(int epfd, struct epoll_event *events, int max, int timeout_ms)
+{
+	return (int)SYS(SYS_epoll_pwait, epfd, events, max, timeout_ms, NULL, KERNEL_SIGSET_BYTES);
+}
+
+int fs_sys_eventfd(unsigned count, int flags)
+{
+	return (int)SYS(SYS_eventfd2, count, flags);
+}
+
+int fs_sys_timerfd_create(int clock, int flags)
+{
+	return (int)SYS(SYS_timerfd_create, clock, flags);
+}
+
+int fs_sys_timerfd_settime(int fd, int flags, const struct itimerspec *value)
+{
+	return (int)SYS(SYS_timerfd_settime, fd, flags, value, NULL);
+}
+
 int fs_sys_map_shared(int fd, uint64_t size, char **out)
 {
 	int saved = errno;

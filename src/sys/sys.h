@@ -42,6 +42,10 @@ long fs_sys_recv(int fd, void *buf, size_t len, int flags);
 
 int fs_sys_epoll_create(int flags);
 int fs_sys_epoll_ctl(int epfd, int op, int fd, struct epoll_event *ev);
+int fs_sys_epoll_wait(int epfd, struct epoll_event *events, int max, int timeout_ms);
+int fs_sys_eventfd(unsigned count, int flags);
+int fs_sys_timerfd_create(int clock, int flags);
+int fs_sys_timerfd_settime(int fd, int flags, const struct itimerspec *value);
 
 /* Maps `size` bytes of fd, shared, readable and writable, and puts the address into *out. */
 int fs_sys_map_shared(int fd, uint64_t size, char **out);

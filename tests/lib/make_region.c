@@ -153,7 +153,7 @@ static void make_groups(struct region *r, unsigned *port)
 	g->member[2].cookie = local;
 	g->member[2].core = 1;
 	*core_rec(r, 0, 0) = (struct fs_core_rec){
-		.accepted_local = 1000, .accepted_global = 20, .accepted_parked = 3, .rx_sampled = 400, .rx_local = 399, .member = 1};
+		.accepted_local = 1000, .accepted_global = 20, .stolen = 3, .rx_sampled = 400, .rx_local = 399, .member = 1};
 	*core_rec(r, 0, 1) = (struct fs_core_rec){.accepted_local = UINT64_C(9007199254740993)};
 
 	g = &r->group[1];

@@ -1,0 +1,143 @@
+#define _GNU_SOURCE
+#include "balancing.h"
+
+#include <string.h>
+
+#include "balance.h"
+#include "log.h"
+#include "steering.h"
+#include "worker_rec.h"
+
+/* Of Affinity-Accept, too: load is looked at every 100 ms. */
+#define LOAD_PERIOD_US 100000
+/* Ten thousand connections may arrive in half a second, and stay. */
+#define OPEN_PERIOD_US 10000
+/* Periods that are made up for after the thread slept: enough for all that moved to come home. */
+#define QUIET_PERIODS_MAX 32
+
+/* The thread's own memory; the shares that are in force are in the region. */
+static struct fs_balance balance;
+static struct fs_balance_load loads[FS_CORES_MAX];
+static uint64_t running_us[FS_CORES_MAX];
+static uint64_t load_us, open_us;
+
+void fs_balancing_note(unsigned core, bool able, bool standing, uint32_t taken)
+{
+	loads[core].able |= able;
+	loads[core].standing |= standing;
+	loads[core].accepted += taken;
+}
+
+static void publish(void)
+{
+	if (fs_tree_trylock() < 0)
+		return;
+	for (unsigned c = 0; c < fs_proc.ncores; c++) {
+		struct fs_core_load *l = fs_core_load(c);
+		const struct fs_share *s = &balance.share[c];
+		uint32_t away = atomic_load_explicit(&l->away, memory_order_relaxed);
+		uint32_t gain = atomic_load_explicit(&l->gain, memory_order_relaxed);
+
+		if (s->away > away)
+			atomic_fetch_add_explicit(&l->groups_out, s->away - away, memory_order_relaxed);
+		if (s->gain > gain)
+			atomic_fetch_add_explicit(&l->groups_in, s->gain - gain, memory_order_relaxed);
+		atomic_store_explicit(&l->away, s->away, memory_order_relaxed);
+		atomic_store_explicit(&l->gain, s->gain, memory_order_relaxed);
+	}
+	for (unsigned g = 0; g < FS_GROUPS_MAX; g++)
+		if (fs_groups[g].held && fs_group_own(g) && fs_group_state(g) == FS_GROUP_ACTIVE)
+			fs_steering_apply(g);
+	fs_tree_unlock();
+}
+
+static void count_open(void)
+{
+	for (unsigned c = 0; c < fs_proc.ncores; c++)
+		loads[c].open = 0;
+	for (unsigned s = 0, end = fs_workers_end(); s < end; s++) {
+		uint32_t c = atomic_load_explicit(&fs_worker_rec(s)->core, memory_order_relaxed);
+		uint32_t open = atomic_load_explicit(&fs_worker_rec(s)->open, memory_order_relaxed);
+
+		/* Below 0 for a moment, when one thread accepts and another one closes. */
+		if (fs_worker_rec_live(s) && c < fs_proc.ncores && open < UINT32_MAX / 2)
+			loads[c].open += open;
+	}
+}
+
+void fs_balancing_tick(uint32_t elapsed_us, const uint32_t *beat)
+{
+	bool changed = false;
+
+	for (unsigned s = 0, end = fs_workers_end(); s < end; s++) {
+		uint32_t c = atomic_load_explicit(&fs_worker_rec(s)->core, memory_order_relaxed);
+
+		if (beat[s] % 2 == 0 || c >= fs_proc.ncores || !fs_worker_rec_live(s))
+			continue;
+		running_us[c] += elapsed_us;
+		atomic_fetch_add_explicit(&fs_core_load(c)->busy_us, elapsed_us, memory_order_relaxed);
+	}
+	load_us += elapsed_us;
+	open_us += elapsed_us;
+	if (!fs_proc.options.balance || open_us < OPEN_PERIOD_US)
+		return;
+	open_us = 0;
+	count_open();
+	changed = fs_balance_open(&balance, loads, fs_proc.ncores);
+	if (load_us >= LOAD_PERIOD_US) {
+		for (unsigned c = 0; c < fs_proc.ncores; c++) {
+			uint64_t busy = running_us[c] * 1000 / load_us;
+
+			/* More workers than one may share a core. */
+			loads[c].busy = busy > 1000 ? 1000 : (uint32_t)busy;
+		}
+		changed |= fs_balance_load(&balance, loads, fs_proc.ncores);
+		load_us = 0;
+		memset(running_us, 0, sizeof(running_us));
+		memset(loads, 0, sizeof(loads));
+	}
+	if (changed)
+		publish();
+}
+
+/* Another process's thread may have been active meanwhile: what is in force counts. */
+static bool read_shares(void)
+{
+	bool away = false;
+
+	for (unsigned c = 0; c < fs_proc.ncores; c++) {
+		struct fs_share now = {
+			.away = (uint16_t)atomic_load_explicit(&fs_core_load(c)->away, memory_order_relaxed),
+			.gain = (uint16_t)atomic_load_explicit(&fs_core_load(c)->gain, memory_order_relaxed),
+		};
+
+		away |= now.away || now.gain;
+		if (now.away == balance.told[c].away && now.gain == balance.told[c].gain)
+			continue;
+		balance.share[c] = now;
+		balance.told[c] = now;
+		balance.by_load[c] = now.away;
+		balance.by_open[c] = 0;
+	}
+	return away;
+}
+
+void fs_balancing_begin(uint64_t slept_us)
+{
+	bool changed = false;
+
+	load_us += slept_us;
+	if (!read_shares() || load_us < 2 * LOAD_PERIOD_US)
+		return;
+	memset(loads, 0, sizeof(loads));
+	for (unsigned c = 0; c < fs_proc.ncores; c++)
+		loads[c].able = fs_workers_on(c) > 0;
+	count_open();
+	for (unsigned i = 0; load_us >= LOAD_PERIOD_US && i < QUIET_PERIODS_MAX; i++, load_us -= LOAD_PERIOD_US)
+		changed |= fs_balance_load(&balance, loads, fs_proc.ncores);
+	load_us = 0;
+	memset(loads, 0, sizeof(loads));
+	memset(running_us, 0, sizeof(running_us));
+	if (changed)
+		publish();
+}

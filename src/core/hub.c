@@ -1,0 +1,214 @@
+#define _GNU_SOURCE
+#include "hub.h"
+
+#include <errno.h>
+#include <sys/eventfd.h>
+#include <sys/timerfd.h>
+
+#include "fdtab.h"
+#include "sys/sys.h"
+
+/* The watchdog is set again every so many ticks: well within its time, and not at every one. */
+#define LEASE_TICKS 4
+#define WATCHDOG_EVENT UINT64_MAX
+
+struct fs_hub fs_hub;
+
+static int hide_in(int fd, int *slot)
+{
+	if (fd < 0)
+		return fd;
+	fd = fs_fd_hide(fd);
+	if (fd < 0)
+		return fd;
+	*slot = fd;
+	return 0;
+}
+
+static void drop(void)
+{
+	fs_fd_close_hidden(fs_hub.hub);
+	fs_fd_close_hidden(fs_hub.watchdog);
+	fs_hub.hub = 0;
+	fs_hub.watchdog = 0;
+	for (unsigned c = 0; c < FS_CORES_MAX; c++) {
+		fs_fd_close_hidden(fs_hub.watch[c]);
+		fs_fd_close_hidden(fs_hub.kick[c]);
+		fs_hub.watch[c] = 0;
+		fs_hub.kick[c] = 0;
+	}
+}
+
+static int make_core(unsigned core)
+{
+	/* Edge-triggered: one thread hears of a core that fired. */
+	struct epoll_event ev = { .events = EPOLLIN | EPOLLET, .data.u64 = core };
+	int rc = hide_in(fs_sys_epoll_create(EPOLL_CLOEXEC), &fs_hub.watch[core]);
+
+	if (rc == 0)
+		rc = hide_in(fs_sys_eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC), &fs_hub.kick[core]);
+	return rc < 0 ? rc : fs_sys_epoll_ctl(fs_hub.hub, EPOLL_CTL_ADD, fs_hub.watch[core], &ev);
+}
+
+int fs_hub_make(void)
+{
+	struct epoll_event ev = { .events = EPOLLIN | EPOLLET, .data.u64 = WATCHDOG_EVENT };
+	int rc;
+
+	if (fs_hub.hub)
+		return 0;
+	rc = hide_in(fs_sys_epoll_create(EPOLL_CLOEXEC), &fs_hub.hub);
+	if (rc == 0)
+		rc = hide_in(fs_sys_timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC), &fs_hub.watchdog);
+	if (rc == 0)
+		rc = fs_sys_epoll_ctl(fs_hub.hub, EPOLL_CTL_ADD, fs_hub.watchdog, &ev);
+	for (unsigned c = 0; rc == 0 && c < fs_proc.ncores; c++)
+		rc = make_core(c);
+	if (rc < 0)
+		drop();
+	return rc;
+}
+
+int fs_hub_watch(unsigned group, unsigned core, int listener, bool armed)
+{
+	struct epoll_event ev = { .events = (armed ? EPOLLIN : 0u) | EPOLLONESHOT, .data.u64 = group };
+	int rc;
+
+	/* Before the kernel is told: it may fire at once, and whoever wakes takes it back. */
+	atomic_store_explicit(&fs_core_rec(group, core)->armed, armed, memory_order_seq_cst);
+	rc = fs_sys_epoll_ctl(fs_hub.watch[core], EPOLL_CTL_MOD, listener, &ev);
+	return rc == -ENOENT ? fs_sys_epoll_ctl(fs_hub.watch[core], EPOLL_CTL_ADD, listener, &ev) : rc;
+}
+
+int fs_hub_sleep(void)
+{
+	struct epoll_event ev, fired[8];
+	int rc, n, group = FS_GROUPS_MAX;
+
+	rc = fs_sys_epoll_wait(fs_hub.hub, &ev, 1, -1);
+	if (rc <= 0)
+		return rc < 0 ? rc : -EINTR;
+	if (ev.data.u64 == WATCHDOG_EVENT) {
+		uint64_t expirations;
+
+		fs_sys_read(fs_hub.watchdog, &expirations, sizeof(expirations));
+		return group;
+	}
+	if (ev.data.u64 >= fs_proc.ncores)
+		return -EINVAL;
+	do {
+		n = fs_sys_epoll_wait(fs_hub.watch[ev.data.u64], fired, FS_COUNT(fired), 0);
+		for (int i = 0; i < n; i++) {
+			if (fired[i].data.u64 >= FS_GROUPS_MAX)
+				continue;
+			group = (int)fired[i].data.u64;
+			atomic_store_explicit(&fs_core_rec((unsigned)group, (unsigned)ev.data.u64)->armed, 0,
+					      memory_order_seq_cst);
+		}
+	} while (n == FS_COUNT(fired));
+	return group;
+}
+
+/* ---- the lease ---- */
+
+static uint64_t holder_part(uint64_t lease)
+{
+	return lease >> 32;
+}
+
+static uint64_t own_lease(uint32_t beat)
+{
+	return (uint64_t)fs_sys_gettid() << 32 | beat;
+}
+
+static void set_watchdog(unsigned ms)
+{
+	struct itimerspec at = { .it_value = { .tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000L } };
+
+	fs_sys_timerfd_settime(fs_hub.watchdog, 0, &at);
+}
+
+void fs_hub_wake_later(unsigned ms)
+{
+	set_watchdog(ms);
+}
+
+bool fs_lease_take(bool expired)
+{
+	struct fs_region_head *head = fs_region_head();
+	uint64_t now = atomic_load_explicit(&head->lease, memory_order_seq_cst);
+
+	if (now && !expired)
+		return false;
+	/* First the watchdog: who dies with the lease in hand shall be missed. */
+	set_watchdog(FS_WATCHDOG_MS);
+	return atomic_compare_exchange_strong_explicit(&head->lease, &now, own_lease(1), memory_order_seq_cst,
+						       memory_order_seq_cst);
+}
+
+bool fs_lease_keep(void)
+{
+	struct fs_region_head *head = fs_region_head();
+	uint64_t now = atomic_load_explicit(&head->lease, memory_order_relaxed);
+	uint32_t beat = (uint32_t)now + 1;
+
+	if (holder_part(now) != holder_part(own_lease(0)))
+		return false;
+	if (beat % LEASE_TICKS == 0)
+		set_watchdog(FS_WATCHDOG_MS);
+	return atomic_compare_exchange_strong_explicit(&head->lease, &now, own_lease(beat ? beat : 1), memory_order_relaxed,
+						       memory_order_relaxed);
+}
+
+/*
+ * Sequentially consistent, with fs_hub_sleep(): of who goes to sleep (release, then
+ * look for what fired) and who was woken (note that it fired, then try the lease), one
+ * sees the other.
+ */
+void fs_lease_release(void)
+{
+	uint64_t now = atomic_load_explicit(&fs_region_head()->lease, memory_order_relaxed);
+
+	if (holder_part(now) == holder_part(own_lease(0)) &&
+	    atomic_compare_exchange_strong_explicit(&fs_region_head()->lease, &now, 0, memory_order_seq_cst,
+						    memory_order_relaxed))
+		set_watchdog(0);
+}
+
+/* ---- kicks ---- */
+
+int fs_hub_kick_fd(unsigned core)
+{
+	return core < FS_CORES_MAX ? fs_hub.kick[core] : 0;
+}
+
+void fs_hub_kick(unsigned core)
+{
+	uint64_t one = 1;
+
+	fs_sys_write(fs_hub.kick[core], &one, sizeof(one));
+}
+
+void fs_hub_unkick(unsigned core)
+{
+	uint64_t count;
+
+	fs_sys_read(fs_hub.kick[core], &count, sizeof(count));
+}
+
+int *fs_hub_holder(int fd)
+{
+	if (fd <= 0)
+		return NULL;
+	if (fd == fs_hub.hub)
+		return &fs_hub.hub;
+	if (fd == fs_hub.watchdog)
+		return &fs_hub.watchdog;
+	for (unsigned c = 0; c < fs_proc.ncores; c++) {
+		if (fs_hub.watch[c] == fd)
+			return &fs_hub.watch[c];
+		if (fs_hub.kick[c] == fd)
+			return &fs_hub.kick[c];
+	}
+	return NULL;
+}

@@ -1,0 +1,83 @@
+/*
+ * The descriptors through which the processes of a tree wake each other, made with
+ * the region and inherited by what is forked:
+ *
+ *   local listener --one-shot--> watch[core] --> hub <-- watchdog
+ *
+ * Every stealing thread of the tree sleeps on the hub, which wakes one of them for
+ * an event. A local listener stands in its core's watch one-shot: the first
+ * connection fires it, and until somebody arms it again, further ones cost the
+ * kernel one look into an epoll instance that no other CPU touches.
+ *
+ * The thread that was woken takes the lease and is the active one until nothing is
+ * queued anywhere. A lock that its holder's death releases would not do: a holder
+ * that is merely stopped (SIGSTOP) keeps it. So the lease has a watchdog, a timer of
+ * the tree's that the active thread pushes ahead of itself; when it expires, another
+ * thread wakes and takes over. Two active threads at once, after one that was stopped
+ * goes on, are harmless: what they change is under the tree lock or atomic.
+ *
+ * kick[core] is an eventfd in each inner instance of the core: it wakes a worker for
+ * another core's connection.
+ */
+#ifndef FS_HUB_H
+#define FS_HUB_H
+
+#include "region_lock.h"
+
+/* Makes them, once per process tree. Process lock held. 0 or -errno, and nothing made. */
+int fs_hub_make(void);
+
+/*
+ * The local listener that serves as the core's in this group: into the core's watch,
+ * armed or not; and anew. Tells the shared record. 0 or -errno.
+ */
+int fs_hub_watch(unsigned group, unsigned core, int listener, bool armed);
+/* Whether it has fired, or was never armed. */
+static inline bool fs_hub_fired(unsigned group, unsigned core)
+{
+	return !atomic_load_explicit(&fs_core_rec(group, core)->armed, memory_order_seq_cst);
+}
+
+/*
+ * Sleeps until a connection fires or the watchdog expires. Consumes the events, so
+ * that what fired stays silent. Returns the group that fired, FS_GROUPS_MAX for the
+ * watchdog, or -errno. Called without any lock.
+ */
+int fs_hub_sleep(void);
+
+/* ---- the lease ---- */
+
+/* How long the active thread may be late before another one takes over. */
+#define FS_WATCHDOG_MS 10
+
+/*
+ * Takes the lease and starts the watchdog, if nobody has it; or from whoever has it,
+ * where the watchdog has expired.
+ */
+bool fs_lease_take(bool expired);
+/* Once per tick: still the holder? Pushes the watchdog ahead every few calls. */
+bool fs_lease_keep(void);
+void fs_lease_release(void);
+/* Wakes a sleeping thread `ms` from now, whoever it is. */
+void fs_hub_wake_later(unsigned ms);
+
+/* ---- kicks ---- */
+
+/* The core's eventfd, for its inner instances. 0 without one. */
+int fs_hub_kick_fd(unsigned core);
+void fs_hub_kick(unsigned core);
+void fs_hub_unkick(unsigned core);
+
+/* Where this process keeps the number of one of these descriptors; NULL for others. */
+int *fs_hub_holder(int fd);
+
+struct fs_hub {
+	int hub;
+	int watchdog;
+	int watch[FS_CORES_MAX];
+	int kick[FS_CORES_MAX];
+};
+
+extern struct fs_hub fs_hub;
+
+#endif

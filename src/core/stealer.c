@@ -1,0 +1,175 @@
+#define _GNU_SOURCE
+#include "stealer.h"
+
+#include <errno.h>
+#include <time.h>
+
+#include "hub.h"
+#include "libc.h"
+#include "log.h"
+#include "sys/sys.h"
+#include "tick.h"
+#include "worker.h"
+
+/*
+ * A queue that nobody can take from, because all workers are stuck, is looked at less
+ * often: after so many ticks without any change every other one, up to the longest pause.
+ */
+#define TICKS_IN_VAIN 128
+#define PAUSE_MAX 16
+
+static uint64_t now_us(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (uint64_t)t.tv_sec * 1000000 + (uint64_t)t.tv_nsec / 1000;
+}
+
+static void pause_us(uint32_t us)
+{
+	struct timespec t = { us / 1000000, us % 1000000 * 1000L };
+
+	fs_sys_nanosleep(&t);
+}
+
+/* When this thread was last active. */
+static uint64_t last_us;
+
+/* Ticks until nothing is queued, or somebody else has the lease. True in the first case. */
+static bool tick_until_quiet(void)
+{
+	uint32_t in_vain = 0, pause = 1;
+	bool first = true, queued;
+
+	fs_lock();
+	fs_tick_begin(last_us ? now_us() - last_us : 0);
+	last_us = now_us();
+	fs_unlock();
+	for (;;) {
+		uint64_t now = now_us();
+
+		fs_lock();
+		queued = fs_tick((uint32_t)(now - last_us), first);
+		fs_unlock();
+		last_us = now;
+		/* One that was just woken has seen nothing yet. */
+		if (!queued && !first)
+			return true;
+		first = false;
+		in_vain = fs_tick_in_vain() ? in_vain + 1 : 0;
+		if (!in_vain)
+			pause = 1;
+		else if (in_vain % TICKS_IN_VAIN == 0 && pause < PAUSE_MAX)
+			pause *= 2;
+		pause_us(fs_proc.options.steal_tick * pause);
+		if (!fs_lease_keep())
+			return false;
+	}
+}
+
+/* The active thread, until it goes to sleep or another one took over. */
+static void be_active(void)
+{
+	while (tick_until_quiet()) {
+		bool fired;
+
+		fs_lock();
+		fs_tick_arm();
+		fs_unlock();
+		fs_lease_release();
+		/* Who was woken between arming and release found the lease taken, and slept again. */
+		fs_lock();
+		fired = fs_tick_fired();
+		fs_unlock();
+		if (!fired || !fs_lease_take(false))
+			return;
+	}
+}
+
+/*
+ * A connection for a group that this process does not hold, because the group is
+ * younger or older than it: the watchdog wakes the others one after the other until one
+ * has armed it again. Twice as often as there are workers is often enough.
+ */
+static void pass_on(unsigned group)
+{
+	uint32_t none = 0;
+	bool held;
+
+	fs_lock();
+	held = group == FS_GROUPS_MAX || fs_groups[group].held;
+	fs_unlock();
+	if (!held)
+		atomic_compare_exchange_strong_explicit(&fs_region_head()->missed, &none,
+							2 * atomic_load_explicit(&fs_region_head()->workers_end, memory_order_relaxed),
+							memory_order_relaxed, memory_order_relaxed);
+}
+
+static void again_if_missed(void)
+{
+	uint32_t missed = atomic_load_explicit(&fs_region_head()->missed, memory_order_relaxed);
+
+	if (!missed)
+		return;
+	atomic_compare_exchange_strong_explicit(&fs_region_head()->missed, &missed, missed - 1, memory_order_relaxed,
+						memory_order_relaxed);
+	fs_hub_wake_later(1);
+}
+
+static void *stealer_main(void *unused)
+{
+	struct fs_cpus all = { 0 };
+
+	(void)unused;
+	fs_libc.name_thread("fastsock-steal");
+	/* Wherever there is room: it must run when its creator's CPU is the one that is stuck. */
+	for (unsigned c = 0; c < fs_proc.ncores; c++)
+		fs_cpus_add(&all, fs_proc.cpu[c]);
+	fs_sys_setaffinity(0, all.bits, sizeof(all.bits));
+	for (;;) {
+		int group = fs_hub_sleep();
+
+		if (group == -EINTR)
+			continue;
+		if (group < 0) {
+			fs_log(FS_LOG_WARN, "the stealing thread ends: it cannot sleep (%s)", fs_errname(-group));
+			return NULL;
+		}
+		pass_on((unsigned)group);
+		if (fs_lease_take(group == FS_GROUPS_MAX))
+			be_active();
+		again_if_missed();
+	}
+}
+
+void fs_stealer_start(void)
+{
+	sigset_t old;
+	int rc;
+
+	if (fs_foreign_process() || fs_proc.stealing_failed)
+		return;
+	/* The new thread inherits the mask: no signal of the application's is ever handled there. */
+	fs_sys_block_signals(&old);
+	fs_proc.stealing = true;
+	rc = fs_libc.start_thread ? fs_libc.start_thread(stealer_main) : ENOSYS;
+	fs_sys_restore_signals(&old);
+	if (rc == 0)
+		return;
+	fs_enter(&old);
+	fs_proc.stealing = false;
+	fs_proc.stealing_failed = true;
+	fs_log(FS_LOG_WARN, "workers keep to the global listener: no stealing thread (%s)", fs_errname(rc));
+	for (unsigned g = 0; g < FS_GROUPS_MAX; g++)
+		if (fs_groups[g].held && fs_group_own(g))
+			fs_worker_leave_all(g);
+	fs_leave(&old);
+}
+
+void fs_stealer_forget(void)
+{
+	fs_proc.stealing = false;
+	fs_proc.stealing_wanted = false;
+	last_us = 0;
+}

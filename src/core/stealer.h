@@ -1,0 +1,26 @@
+/*
+ * The stealing thread: one in each process that has a worker. It sleeps on the hub,
+ * without any wake-up, while nothing is queued in the tree; the one that a connection
+ * wakes looks at all queues once per tick until they are empty, has the policy judge
+ * the cores, marks those that need help, wakes idle workers for them, and takes stuck
+ * cores out of the steering program.
+ */
+#ifndef FS_STEALER_H
+#define FS_STEALER_H
+
+#include "process.h"
+
+/* Starts it; the slow part of fs_stealer_ensure(). No lock held. */
+void fs_stealer_start(void);
+
+/* After a worker has joined: its process has a thread from now on, or no worker serves. */
+static inline void fs_stealer_ensure(void)
+{
+	if (FS_UNLIKELY(fs_proc.stealing_wanted) && !fs_proc.stealing)
+		fs_stealer_start();
+}
+
+/* In a forked child, which has no thread of its parent's. */
+void fs_stealer_forget(void);
+
+#endif
