@@ -66,7 +66,7 @@ static void draw(struct client *c)
 	c->due += -log1p(-uniform) * 1e9 / c->load->rate;
 }
 
-/* A timer of its own, because a wait's milliseconds are coarser than the latencies of a good server. */
+/* A timer, because a wait's milliseconds are coarser than the latencies of a good server. */
 static void wake_at(const struct client *c, uint64_t when)
 {
 	struct itimerspec at = { .it_value = { .tv_sec = (time_t)(when / 1000000000), .tv_nsec = (long)(when % 1000000000) } };
@@ -91,7 +91,7 @@ static void start_due(struct client *c, uint64_t until)
 		wake_at(c, (uint64_t)c->due);
 }
 
-/* One that is refused at once is not tried again before the next look: a server that is away is not to be hammered. */
+/* One that fails at once, for want of a local port perhaps, is not tried again before the next look. */
 static void start_free(struct client *c)
 {
 	while (c->unused && start(c, bench_now()))

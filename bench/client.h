@@ -17,7 +17,7 @@
 #include "histogram.h"
 #include "request.h"
 
-/* What all threads have in common; set before they start but for the times, which signals may set. */
+/* What all threads have in common; set before they start, but for the times that signals set. */
 struct load {
 	struct sockaddr_in server;
 	unsigned slots;        /* connections of a thread at most */

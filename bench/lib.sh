@@ -4,9 +4,9 @@
 # one of its modes on a free port of the loopback interface, loads it, reads
 # what it cost, and ends it. Sourced; needs bash and awk.
 #
-# The caller may set BENCH_NAME (who complains), sets LIBRARY (libfastsock.so, for the modes that use it), FASTSOCK (the
-# command, for the same), HELPERS (where the benchmark's programs are, for the server of ours) and
-# WORKERS, calls bench_begin once, and may rely on everything being stopped
+# The caller may set BENCH_NAME (who complains) and WORKERS, sets LIBRARY (libfastsock.so) and
+# FASTSOCK (the command) for the modes that use them, and HELPERS (where the benchmark's programs
+# are) for the server of ours. It calls bench_begin once, and may rely on everything being stopped
 # and removed when it exits, on Ctrl-C too.
 
 # Servers live in sbin, which is not in everybody's PATH.
@@ -52,7 +52,7 @@ bench_end()
 	# Time for a master to end its workers; then nobody is asked any more.
 	for pid in "${BENCH_SERVERS[@]}"; do
 		for ((i = 0; i < 40; i++)); do
-			kill -0 "$pid" 2>/dev/null || break
+			bench_alive "$pid" || break
 			sleep 0.05
 		done
 		kill -KILL -- "-$pid" 2>/dev/null
@@ -61,7 +61,8 @@ bench_end()
 	rm -rf "$BENCH_TMP"
 }
 
-# Runs a load generator so that a signal to this script is heard at once: bash defers traps while a foreground command runs.
+# Runs a load generator so that a signal to this script is heard at once: bash defers traps while
+# a foreground command runs.
 bench_load()
 {
 	bench_load_begin "$@"
@@ -131,6 +132,18 @@ bench_cpu_ms()
 	CPU_MS=$((ticks * 1000 / BENCH_TICKS))
 }
 
+# Whether a process still runs. One that has ended but that its parent, which need not be this
+# script, has not asked about yet does not.
+bench_alive()
+{
+	local line
+
+	read -r line 2>/dev/null <"/proc/$1/stat" || return 1
+	case ${line##*) } in
+	Z* | X*) return 1 ;;
+	esac
+}
+
 # bench_server LOG COMMAND...: starts it in a process group of its own; sets SERVER to its pid, which is the group's too.
 bench_server()
 {
@@ -148,7 +161,7 @@ bench_ready()
 	local pid=$1 children=$2 log=$3 i
 
 	for ((i = 0; i < BENCH_PATIENCE; i++)); do
-		if ! kill -0 "$pid" 2>/dev/null; then
+		if ! bench_alive "$pid"; then
 			sed 's/^/    /' "$log" >&2
 			return 1
 		fi
@@ -171,7 +184,7 @@ bench_stop()
 
 	kill "-$signal" "$pid" 2>/dev/null
 	for ((i = 0; i < BENCH_PATIENCE; i++)); do
-		kill -0 "$pid" 2>/dev/null || break
+		bench_alive "$pid" || break
 		sleep 0.05
 	done
 	kill -KILL -- "-$pid" 2>/dev/null
@@ -209,8 +222,8 @@ bench_wait_active()
 	return 1
 }
 
-# nginx_configure WORKERS: nginx's stock configuration but for NGINX_LISTEN, words at `listen`, and NGINX_WORDS.
-# Requests with ?count are logged by the worker's pid alone, which costs the others next to nothing.
+# nginx_configure WORKERS: nginx's stock configuration but for NGINX_LISTEN, words at `listen`, and
+# NGINX_WORDS. Requests with ?count are logged by the worker's pid alone, which costs the others next to nothing.
 nginx_configure()
 {
 	cat >"$NGINX_DIR/nginx.conf" <<-END
@@ -235,8 +248,9 @@ nginx_configure()
 	END
 }
 
-# nginx_start MODE [DAEMON]: sets NGINX and PORT, and NGINX_DIR where nginx_configure writes. DAEMON `on`: in a session of
-# its own, because nginx replaces its binary only when who started it has gone.
+# nginx_start MODE [DAEMON]: sets NGINX and PORT, and NGINX_DIR where nginx_configure writes.
+# DAEMON `on`: for scenarios that replace the binary, which nginx refuses while its first parent
+# lives.
 nginx_start()
 {
 	local mode=$1 daemon=${2:-off} try i

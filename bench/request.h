@@ -11,7 +11,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* A response's head and, with the servers of this benchmark, its body fit; nothing longer is expected. */
+/* A head that is longer is no answer of this benchmark's servers. */
 #define REQUEST_HEAD_MAX 1024
 
 enum outcome {

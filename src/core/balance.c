@@ -282,7 +282,7 @@ bool fs_balance_open(struct fs_balance *b, const struct fs_balance_load *loads, 
 			    excess * excess >= (uint64_t)OPEN_DEVIATIONS * OPEN_DEVIATIONS * m.open * m.able)) {
 			uint64_t from = m.open * OPEN_FROM / 100, to = m.open * OPEN_TO / 100;
 
-			if (excess >= to)
+			if (excess > to)
 				now = ALL;
 			else if (excess > from)
 				now = (uint32_t)((excess - from) * ALL / (to - from));

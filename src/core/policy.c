@@ -65,7 +65,7 @@ static void forget_still(struct fs_policy_core *core)
 void fs_policy_back(struct fs_policy_core *core)
 {
 	if (core->out) {
-		core->patience = core->away < SOON ? patience(core) * 2 : patience(core) / 2;
+		core->patience = core->away < SOON ? patience(core) * 2 : (patience(core) + 1) / 2;
 		if (core->patience > PATIENCE_MAX)
 			core->patience = PATIENCE_MAX;
 		core->out = false;

@@ -143,6 +143,35 @@ static void *stealer_main(void *unused)
 	}
 }
 
+static int start(void)
+{
+	sigset_t old;
+	int rc;
+
+	/* The new thread inherits the mask: no signal of the application's is ever handled there. */
+	fs_sys_block_signals(&old);
+	fs_proc.stealing = true;
+	rc = fs_libc.start_thread ? fs_libc.start_thread(stealer_main) : ENOSYS;
+	fs_sys_restore_signals(&old);
+	fs_proc.stealing = rc == 0;
+	return rc;
+}
+
+void fs_stealer_early(void)
+{
+	bool any = false;
+	sigset_t old;
+
+	if (!fs_proc.region || fs_proc.stealing || fs_proc.stealing_failed || fs_foreign_process())
+		return;
+	fs_enter(&old);
+	for (unsigned g = 0; g < FS_GROUPS_MAX; g++)
+		any |= fs_groups[g].held && fs_group_own(g);
+	fs_leave(&old);
+	if (any)
+		start();
+}
+
 void fs_stealer_start(void)
 {
 	sigset_t old;
@@ -150,15 +179,10 @@ void fs_stealer_start(void)
 
 	if (fs_foreign_process() || fs_proc.stealing_failed)
 		return;
-	/* The new thread inherits the mask: no signal of the application's is ever handled there. */
-	fs_sys_block_signals(&old);
-	fs_proc.stealing = true;
-	rc = fs_libc.start_thread ? fs_libc.start_thread(stealer_main) : ENOSYS;
-	fs_sys_restore_signals(&old);
+	rc = start();
 	if (rc == 0)
 		return;
 	fs_enter(&old);
-	fs_proc.stealing = false;
 	fs_proc.stealing_failed = true;
 	fs_log(FS_LOG_WARN, "workers keep to the global listener: no stealing thread (%s)", fs_errname(rc));
 	for (unsigned g = 0; g < FS_GROUPS_MAX; g++)

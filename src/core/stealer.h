@@ -12,6 +12,11 @@
 
 /* Starts it; the slow part of fs_stealer_ensure(). No lock held. */
 void fs_stealer_start(void);
+/*
+ * The application is about to start a thread, and may forbid itself more of them
+ * afterwards (HAProxy sets RLIMIT_NPROC to 0): where there is a group, ours starts now. No lock held.
+ */
+void fs_stealer_early(void);
 
 /* After a worker has joined: its process has a thread from now on, or no worker serves. */
 static inline void fs_stealer_ensure(void)

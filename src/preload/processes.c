@@ -11,6 +11,7 @@
 #include <stdarg.h>
 
 #include "core/process.h"
+#include "core/stealer.h"
 #include "core/worker.h"
 
 /* What is defined from here on is what the version script exports, but for the static functions. */
@@ -156,5 +157,6 @@ FILE *popen(const char *command, const char *mode)
 
 int pthread_create(pthread_t *thread, const pthread_attr_t *attr, void *(*start)(void *), void *arg)
 {
+	fs_stealer_early();
 	return UNBOUND(int, FS_REAL(pthread_create)(thread, attr, start, arg));
 }

@@ -15,7 +15,7 @@
 static struct {
 	const char *variable;
 	const char *value;
-} environment[8];
+} environment[32];
 static unsigned nenvironment;
 
 static char *get(const char *variable)
@@ -81,7 +81,34 @@ static void assert_defaults(const struct fs_options *options)
 	ck_assert_int_eq(options->pin, FS_PIN_AUTO);
 	ck_assert_int_eq(options->steer, FS_STEER_CPU);
 	ck_assert_int_eq(options->log, FS_LOG_WARN);
+	ck_assert(options->steal);
+	ck_assert(options->balance);
+	ck_assert_uint_eq(options->steal_tick, 1000);
+	ck_assert_uint_eq(options->steal_high, 75);
+	ck_assert_uint_eq(options->steal_low, 10);
+	ck_assert_uint_eq(options->steal_target, 5);
+	ck_assert_uint_eq(options->steal_window, 20);
+	ck_assert_uint_eq(options->steal_compute, 8);
+	ck_assert_uint_eq(options->steal_ratio, 5);
 }
+
+/* A number has to be one, the whole of it, and in its range; what is not leaves the default. */
+START_TEST(numbers)
+{
+	static const char *const bad[] = {" 200", "200 ", "+200", "-200", "0x200", "200us", "99", "100001", "1e3", "2e",
+					  "99999999999999999999999", "100-200"};
+
+	ck_assert_uint_eq(read_one("FASTSOCK_STEAL_TICK", "200").steal_tick, 200);
+	ck_assert_uint_eq(read_one("FASTSOCK_STEAL_TICK", "100").steal_tick, 100);
+	ck_assert_uint_eq(read_one("FASTSOCK_STEAL_TICK", "100000").steal_tick, 100000);
+	ck_assert_uint_eq(read_one("FASTSOCK_STEAL_LOW", "0").steal_low, 0);
+	ck_assert_uint_eq(ncomplaints, 0);
+	for (unsigned i = 0; i < FS_COUNT(bad); i++) {
+		ck_assert_uint_eq(read_one("FASTSOCK_STEAL_TICK", bad[i]).steal_tick, 1000);
+		ck_assert_uint_eq(ncomplaints, 1);
+	}
+}
+END_TEST
 
 /*
  * The documented interface, written down a second time: a variable that is renamed
@@ -97,6 +124,15 @@ static const struct {
 	{"FASTSOCK_LISTEN", NULL, NULL},
 	{"FASTSOCK_PIN", "auto", "auto|app|off"},
 	{"FASTSOCK_STEER", "cpu", "cpu|hash|off"},
+	{"FASTSOCK_STEAL", "on", "on|off"},
+	{"FASTSOCK_BALANCE", "on", "on|off"},
+	{"FASTSOCK_STEAL_TICK", "1000", "100-100000"},
+	{"FASTSOCK_STEAL_HIGH", "75", "1-100"},
+	{"FASTSOCK_STEAL_LOW", "10", "0-100"},
+	{"FASTSOCK_STEAL_TARGET", "5", "1-10000"},
+	{"FASTSOCK_STEAL_WINDOW", "20", "1-10000"},
+	{"FASTSOCK_STEAL_COMPUTE", "8", "1-10000"},
+	{"FASTSOCK_STEAL_RATIO", "5", "1-1000"},
 	{"FASTSOCK_LOG", "warn", "error|warn|info|debug"},
 };
 
@@ -484,6 +520,7 @@ int main(void)
 	tcase_add_test(values, table_is_what_is_documented);
 	tcase_add_test(values, unset_and_empty_mean_defaults);
 	tcase_add_test(values, words);
+	tcase_add_test(values, numbers);
 	tcase_add_test(values, cpu_lists);
 	tcase_add_loop_test(values, bad_values_leave_the_default_and_are_told, 0, FS_COUNT(bad));
 	tcase_add_test(values, a_bad_value_spoils_no_other);
