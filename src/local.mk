@@ -13,6 +13,7 @@ libfastsock_core_la_SOURCES = \
 	src/core/epoll.c src/core/epoll.h src/core/epoll_wait.c \
 	src/core/fdtab.c src/core/fdtab.h \
 	src/core/group.c src/core/group.h \
+	src/core/handover.c src/core/handover.h \
 	src/core/help.c src/core/help.h \
 	src/core/hub.c src/core/hub.h \
 	src/core/inner.c src/core/inner.h \

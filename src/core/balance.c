@@ -6,6 +6,11 @@
 #define ALL 4096
 /* Busy so much of the time, in 1/1000, a worker is overloaded: what arrives finds others in front of it. */
 #define OVERLOADED 850
+/*
+ * ... and moves groups when it is so for the third period in a row: a request that blocks
+ * for 200 ms is stolen from meanwhile, and moving would only come too late.
+ */
+#define OVERLOADED_PERIODS 3
 /* A core with room is less busy than this, and so much less than those that are overloaded. */
 #define ROOM 700
 #define ROOM_APART 300
@@ -102,7 +107,7 @@ static bool settle(struct fs_balance *b, const struct fs_balance_load *loads, ui
 	for (unsigned i = 0; i < n; i++) {
 		struct fs_share *share = &b->share[i];
 
-		/* Who cannot serve for a moment is not steered to at all, and is remembered as it was. */
+		/* A new worker starts where the old one was. */
 		share->away = !loads[i].able ? 0 : b->by_load[i] > b->by_open[i] ? b->by_load[i] : b->by_open[i];
 		want += share->away;
 		if (!loads[i].able || share->away) {
@@ -157,7 +162,7 @@ static uint32_t busy_of(const struct fs_balance_load *load)
 
 static bool overloaded(const struct fs_balance_load *load)
 {
-	return load->able && busy_of(load) >= OVERLOADED;
+	return load->able && !load->out && busy_of(load) >= OVERLOADED;
 }
 
 static struct means measure(const struct fs_balance_load *loads, unsigned n)
@@ -165,7 +170,7 @@ static struct means measure(const struct fs_balance_load *loads, unsigned n)
 	struct means m = { 0 };
 
 	for (unsigned i = 0; i < n; i++) {
-		if (!loads[i].able)
+		if (!loads[i].able || loads[i].out)
 			continue;
 		m.able++;
 		m.busy += busy_of(&loads[i]);
@@ -189,7 +194,7 @@ static bool has_room(const struct fs_balance_load *load, const struct means *m)
 {
 	uint32_t busy = busy_of(load);
 
-	return load->able && m->over && busy <= ROOM && busy + ROOM_APART <= m->over_busy;
+	return load->able && !load->out && m->over && busy <= ROOM && busy + ROOM_APART <= m->over_busy;
 }
 
 /* The part of a core's load that is above the mean, in 1/1024: by time, or by connections when its time is used up. */
@@ -234,7 +239,12 @@ bool fs_balance_load(struct fs_balance *b, const struct fs_balance_load *loads, 
 	for (unsigned i = 0; i < n; i++) {
 		struct fs_share *share = &b->share[i];
 
-		if (!overloaded(&loads[i]))
+		if (!overloaded(&loads[i])) {
+			b->periods[i] = 0;
+			continue;
+		}
+		b->periods[i] = b->periods[i] < OVERLOADED_PERIODS ? (uint8_t)(b->periods[i] + 1) : OVERLOADED_PERIODS;
+		if (b->periods[i] < OVERLOADED_PERIODS)
 			continue;
 		/* What it took for others first: half of it goes to who has room, or home. */
 		if (share->gain) {
@@ -248,7 +258,7 @@ bool fs_balance_load(struct fs_balance *b, const struct fs_balance_load *loads, 
 	for (unsigned i = 0; i < n; i++) {
 		uint32_t away = b->by_load[i];
 
-		if (!away || !loads[i].able || overloaded(&loads[i]))
+		if (!away || !loads[i].able || loads[i].out || overloaded(&loads[i]))
 			continue;
 		if (busy_of(&loads[i]) <= HOME)
 			b->by_load[i] = (uint16_t)(away - returning(&loads[i], away, HOME_FILL));
@@ -276,7 +286,8 @@ bool fs_balance_open(struct fs_balance *b, const struct fs_balance_load *loads, 
 		uint64_t open = (uint64_t)loads[i].open * m.able, excess = open > m.open ? open - m.open : 0;
 		uint32_t old = b->by_open[i], now = 0, less = old / 8 + 32;
 
-		if (!loads[i].able)
+		moving |= old > 0;
+		if (!loads[i].able || loads[i].out)
 			continue;
 		if (old || (excess >= apart * m.able &&
 			    excess * excess >= (uint64_t)OPEN_DEVIATIONS * OPEN_DEVIATIONS * m.open * m.able)) {
@@ -299,7 +310,7 @@ bool fs_balance_open(struct fs_balance *b, const struct fs_balance_load *loads, 
 		/* A little above the mean, so that those who are at it get their part, too, and steering can rest. */
 		uint64_t line = m.open + m.open / 10 + m.able, open = (uint64_t)loads[i].open * m.able;
 
-		if (loads[i].able && open < line)
+		if (loads[i].able && !loads[i].out && open < line)
 			weight[i] = (uint32_t)(line - open < UINT32_MAX ? line - open : UINT32_MAX);
 		b->share[i].gain = 0;
 	}

@@ -14,9 +14,10 @@
 
 /* A core as it was in the last period. */
 struct fs_balance_load {
-	bool able;         /* steering may send connections to it: it has a worker that serves */
+	bool able;         /* it has a worker that serves; `out` or not */
+	bool out;          /* steering passed it by for a while (policy.h): what it gives and takes stays as it is */
 	bool standing;     /* its queue stood (policy.h) */
-	uint32_t busy;     /* share of the time that its worker was outside its wait, in 1/1000 */
+	uint32_t busy;     /* share of the time that its worker was outside its wait, in 1/1000; not while `out` */
 	uint32_t accepted; /* connections that were steered to it */
 	uint32_t open;     /* connections that its worker has open now */
 };
@@ -32,6 +33,7 @@ struct fs_balance {
 	struct fs_share share[FS_CORES_MAX]; /* the sums of away and of gain are equal */
 	uint16_t by_load[FS_CORES_MAX];      /* away because the core was overloaded */
 	uint16_t by_open[FS_CORES_MAX];      /* ... because too many connections stay open on its worker */
+	uint8_t periods[FS_CORES_MAX];       /* in a row in which it was overloaded */
 	struct fs_share told[FS_CORES_MAX];  /* the shares when a step last returned true */
 };
 

@@ -6,6 +6,7 @@
 #include <netinet/in.h>
 #include <string.h>
 
+#include "handover.h"
 #include "help.h"
 #include "hub.h"
 #include "log.h"
@@ -284,6 +285,9 @@ int fs_listen(int fd, int backlog)
 
 	fs_enter(&old);
 	l = fs_listener_of(fs_fd_tag(fd));
+	/* A listener that came from the program before this one, or from another process of the tree. */
+	if (!l && fs_proc.region && !fs_foreign_process() && fs_handover_listener(fd))
+		l = fs_listener_of(fs_fd_tag(fd));
 	rc = l ? again(l, fd, backlog) : make(fd, backlog);
 	fs_leave(&old);
 	return rc;
@@ -291,8 +295,7 @@ int fs_listen(int fd, int backlog)
 
 /* ---- what happens to a listener ---- */
 
-/* This process holds nothing of the group any more. */
-static void group_drop(unsigned group)
+void fs_listen_drop(unsigned group)
 {
 	struct fs_group *p = &fs_groups[group];
 
@@ -327,7 +330,7 @@ void fs_listener_unref(struct fs_listener *l, int fd)
 	if (--p->listeners)
 		return;
 	fs_worker_leave_process(group);
-	group_drop(group);
+	fs_listen_drop(group);
 }
 
 void fs_listen_setsockopt(struct fs_listener *l, int level, int name, const void *value, socklen_t len)

@@ -8,8 +8,11 @@
 #include "real.h"
 
 #include <alloca.h>
+#include <fcntl.h>
 #include <stdarg.h>
+#include <unistd.h>
 
+#include "core/handover.h"
 #include "core/process.h"
 #include "core/stealer.h"
 #include "core/worker.h"
@@ -42,34 +45,64 @@ pid_t _Fork(void)
 	return pid;
 }
 
+/*
+ * An exec call, whose environment is `envp`: of the same program, with the listeners'
+ * groups handed over to it. It returns only if it fails.
+ */
+#define EXEC(dir, path, call)                                                                        \
+	({                                                                                           \
+		bool over_ = FS_UNLIKELY(fs_proc.region != NULL) && fs_handover_due(dir, path);      \
+		int failed_;                                                                         \
+                                                                                                     \
+		if (FS_UNLIKELY(over_)) {                                                            \
+			char **env_ = alloca((count(envp) + FS_HANDOVER_ENTRIES_MAX + 1) * sizeof(*env_)); \
+                                                                                                     \
+			fs_handover_begin(envp, env_);                                               \
+			envp = env_;                                                                 \
+		}                                                                                    \
+		failed_ = UNBOUND(int, call);                                                        \
+		if (FS_UNLIKELY(over_))                                                              \
+			fs_handover_cancel();                                                        \
+		failed_;                                                                             \
+	})
+
+static size_t count(char *const *list)
+{
+	size_t n = 0;
+
+	while (list && list[n])
+		n++;
+	return n;
+}
+
 int execve(const char *path, char *const argv[], char *const envp[])
 {
-	return UNBOUND(int, FS_REAL(execve)(path, argv, envp));
+	return EXEC(AT_FDCWD, path, FS_REAL(execve)(path, argv, envp));
 }
 
 int execv(const char *path, char *const argv[])
 {
-	return UNBOUND(int, FS_REAL(execv)(path, argv));
-}
-
-int execvp(const char *file, char *const argv[])
-{
-	return UNBOUND(int, FS_REAL(execvp)(file, argv));
+	return execve(path, argv, environ);
 }
 
 int execvpe(const char *file, char *const argv[], char *const envp[])
 {
-	return UNBOUND(int, FS_REAL(execvpe)(file, argv, envp));
+	return EXEC(AT_FDCWD, file, FS_REAL(execvpe)(file, argv, envp));
+}
+
+int execvp(const char *file, char *const argv[])
+{
+	return execvpe(file, argv, environ);
 }
 
 int fexecve(int fd, char *const argv[], char *const envp[])
 {
-	return UNBOUND(int, FS_REAL(fexecve)(fd, argv, envp));
+	return EXEC(fd, "", FS_REAL(fexecve)(fd, argv, envp));
 }
 
 int execveat(int dir, const char *path, char *const argv[], char *const envp[], int flags)
 {
-	return UNBOUND(int, FS_REAL(execveat)(dir, path, argv, envp, flags));
+	return EXEC(dir, path, FS_REAL(execveat)(dir, path, argv, envp, flags));
 }
 
 /* The variadic ones, as the vector ones: their arguments are counted, then laid out on the stack. */

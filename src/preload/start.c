@@ -3,7 +3,9 @@
 #include <errno.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stdlib.h>
 
+#include "core/handover.h"
 #include "core/libc.h"
 #include "core/lifecycle.h"
 #include "core/process.h"
@@ -83,6 +85,7 @@ static void name_thread(const char *name)
 __attribute__((constructor)) void fs_start(void)
 {
 	static bool started;
+	const char *handover;
 
 	/* Before libc has an environment (an executable's preinit functions), the options cannot be read. */
 	if (started || !environ)
@@ -94,8 +97,14 @@ __attribute__((constructor)) void fs_start(void)
 	fs_libc.start_thread = start_thread;
 	fs_libc.name_thread = name_thread;
 	fs_process_start();
+	handover = getenv(FS_HANDOVER_VARIABLE);
+	if (handover) {
+		fs_handover_take(handover);
+		unsetenv(FS_HANDOVER_VARIABLE);
+	}
 	if (!fs_proc.on)
 		return;
+	fs_handover_remember(environ);
 	if (pthread_key_create(&thread_end, on_thread_end) == 0)
 		fs_libc.watch_thread = watch_thread;
 	pthread_atfork(fs_fork_before, fs_fork_parent, fs_fork_child);

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -27,6 +28,30 @@ static long result(long rc, int saved)
 int fs_sys_open(const char *path, int flags)
 {
 	return (int)SYS(SYS_openat, AT_FDCWD, path, flags, 0);
+}
+
+int fs_sys_openat(int dir, const char *path, int flags)
+{
+	return (int)SYS(SYS_openat, dir, path, flags, 0);
+}
+
+long fs_sys_readlink(const char *path, char *buf, size_t len)
+{
+	return SYS(SYS_readlinkat, AT_FDCWD, path, buf, len);
+}
+
+int fs_sys_lseek(int fd, off_t to)
+{
+	return (int)SYS(SYS_lseek, fd, to, SEEK_SET);
+}
+
+uint64_t fs_sys_file_size(int fd)
+{
+	struct stat st;
+	int saved = errno, rc = fstat(fd, &st);
+
+	errno = saved;
+	return rc == 0 && st.st_size > 0 ? (uint64_t)st.st_size : 0;
 }
 
 int fs_sys_close(int fd)
@@ -167,6 +192,11 @@ int fs_sys_map_shared(int fd, uint64_t size, char **out)
 		return (int)result(-1, saved);
 	*out = p;
 	return 0;
+}
+
+void fs_sys_unmap(char *at, uint64_t size)
+{
+	SYS(SYS_munmap, at, size);
 }
 
 void fs_sys_nanosleep(const struct timespec *duration)

@@ -18,6 +18,11 @@
 #include <time.h>
 
 int fs_sys_open(const char *path, int flags);
+int fs_sys_openat(int dir, const char *path, int flags);
+long fs_sys_readlink(const char *path, char *buf, size_t len);
+int fs_sys_lseek(int fd, off_t to);
+/* Its size in bytes; 0 on failure. */
+uint64_t fs_sys_file_size(int fd);
 int fs_sys_close(int fd);
 long fs_sys_read(int fd, void *buf, size_t len);
 long fs_sys_write(int fd, const void *buf, size_t len);
@@ -49,6 +54,7 @@ int fs_sys_timerfd_settime(int fd, int flags, const struct itimerspec *value);
 
 /* Maps `size` bytes of fd, shared, readable and writable, and puts the address into *out. */
 int fs_sys_map_shared(int fd, uint64_t size, char **out);
+void fs_sys_unmap(char *at, uint64_t size);
 void fs_sys_nanosleep(const struct timespec *duration);
 
 int fs_sys_getpid(void);

@@ -6,7 +6,7 @@
  * the file that FS_TEST_REPORT names, and must be exactly `expect` in the run
  * with the library. So a story cannot pass when its feature is absent.
  *
- * main() is in harness.c. It gives the program the first two CPUs that it may
+ * main() is in harness.c, the clients are in clients.c. It gives the program the first two CPUs that it may
  * run on (or skips: 77) and starts one client process pinned to each, before
  * the story opens its first descriptor. Clients are driven through shared
  * memory, so that a story may close every descriptor it can find.
@@ -113,6 +113,11 @@ bool h_wait_readable(int fd);
 bool h_until(bool (*cond)(void *arg), void *arg);
 void h_sleep_ms(unsigned ms);
 
+/* What a server tells its client. */
+struct h_reply {
+	uint32_t cpu;
+	uint32_t worker;
+};
 /* A server's side of a connection: tells CPU and worker, closes. */
 void h_answer(int conn, unsigned worker);
 /* A child that dies with its parent and is ended by h_end_workers(). */
@@ -129,6 +134,10 @@ void h_threads(unsigned n, int lfd, void (*fn)(int lfd, unsigned worker));
  * the listener out for good. Without the library the same calls are made.
  */
 void h_activate(int lfd);
+
+/* For main() alone. */
+void h_clients_start(void);
+void h_clients_end(void);
 
 /* What the clients saw, per client CPU. */
 struct h_result {

@@ -1,0 +1,470 @@
+#define _GNU_SOURCE
+#include "handover.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#include "group.h"
+#include "hub.h"
+#include "listen.h"
+#include "log.h"
+#include "siblings.h"
+#include "sys/sys.h"
+#include "worker.h"
+
+#define MAGIC UINT32_C(0x6f486353) /* "ScHo" */
+#define NAME "fastsock-handover"
+#define LINK "/memfd:" NAME " (deleted)"
+
+/* ---- what is written, and read again by the same process as another program ---- */
+
+struct tree {
+	uint32_t magic;
+	uint32_t version; /* of the region */
+	uint32_t pid;
+	uint32_t ngroups;
+	int32_t memfd;
+	int32_t claims;
+	struct fs_hub hub;
+};
+
+struct part {
+	uint32_t group;
+	int32_t global;
+	int32_t claim;
+	int32_t local[FS_CORES_MAX];
+	uint64_t cookie[FS_CORES_MAX]; /* of the local listeners */
+};
+
+/* Large; the process lock guards them. */
+static struct tree tree;
+static struct part part;
+static int memory = -1; /* the memfd, between begin and exec */
+
+/* ---- at start ---- */
+
+static char kept[8192]; /* "NAME=value" strings, one behind the other */
+static size_t kept_len;
+static char self[512]; /* /proc/self/exe, as long as it can be told */
+
+static bool to_keep(const char *entry)
+{
+	if (strncmp(entry, FS_HANDOVER_VARIABLE "=", sizeof(FS_HANDOVER_VARIABLE)) == 0)
+		return false;
+	return strncmp(entry, "FASTSOCK", 8) == 0 ||
+	       (strncmp(entry, "LD_PRELOAD=", 11) == 0 && strstr(entry, "libfastsock"));
+}
+
+void fs_handover_remember(char *const *environment)
+{
+	long len = fs_sys_readlink("/proc/self/exe", self, sizeof(self) - 1);
+
+	self[len > 0 ? len : 0] = '\0';
+	for (; *environment; environment++) {
+		size_t size = strlen(*environment) + 1;
+
+		if (!to_keep(*environment) || size > sizeof(kept) - kept_len)
+			continue;
+		memcpy(kept + kept_len, *environment, size);
+		kept_len += size;
+	}
+}
+
+/* ---- before execve() ---- */
+
+static char *path_of(int fd, char path[32])
+{
+	static const char start[] = "/proc/self/fd/";
+	char *at = path + 31;
+
+	*at = '\0';
+	do
+		*--at = (char)('0' + fd % 10);
+	while ((fd /= 10));
+	at -= sizeof(start) - 1;
+	memcpy(at, start, sizeof(start) - 1);
+	return at;
+}
+
+static bool link_is(int fd, const char *target)
+{
+	char path[32], link[sizeof(self)];
+	long len = fs_sys_readlink(path_of(fd, path), link, sizeof(link) - 1);
+
+	return len > 0 && (size_t)len == strlen(target) && memcmp(link, target, (size_t)len) == 0;
+}
+
+static const char *base(const char *path)
+{
+	const char *slash = strrchr(path, '/');
+
+	return slash ? slash + 1 : path;
+}
+
+/* The same name after all links were followed: the file itself may be a newer one. */
+static bool same_program(int dir, const char *path)
+{
+	bool same;
+	int fd;
+
+	if (!self[0] || !path)
+		return false;
+	if (dir >= 0 && !*path)
+		return link_is(dir, self);
+	/* Looked up in PATH by libc: the name has to do. */
+	if (!strchr(path, '/'))
+		return strcmp(path, base(self)) == 0;
+	fd = fs_sys_openat(dir, path, O_PATH | O_CLOEXEC);
+	if (fd < 0)
+		return false;
+	same = link_is(fd, self);
+	fs_sys_close(fd);
+	return same;
+}
+
+/* Of the application's listeners, one that the new program will find open. */
+static bool listener_stays(unsigned group)
+{
+	for (unsigned i = 0; i < FS_TAG_INDEX_MAX; i++) {
+		const struct fs_listener *l = &fs_listeners[i];
+		int flags;
+
+		if (!l->refs || l->group != group)
+			continue;
+		/* Any of its descriptors: which one is passed on, the application knows. */
+		for (int fd = fs_fd_next_tagged(0, FS_FD_MAX - 1); fd >= 0; fd = fs_fd_next_tagged((unsigned)fd + 1, FS_FD_MAX - 1)) {
+			if (fs_listener_of(fs_fd_tag(fd)) != l)
+				continue;
+			flags = fs_sys_fcntl(fd, F_GETFD, 0);
+			if (flags >= 0 && !(flags & FD_CLOEXEC))
+				return true;
+		}
+	}
+	return false;
+}
+
+static bool to_hand_over(unsigned group)
+{
+	return fs_groups[group].held && fs_group_own(group) && fs_group_state(group) != FS_GROUP_ABANDONED &&
+	       listener_stays(group);
+}
+
+bool fs_handover_due(int dir, const char *path)
+{
+	bool due = false;
+	sigset_t old;
+
+	if (!fs_proc.region || fs_foreign_process() || !same_program(dir, path))
+		return false;
+	fs_enter(&old);
+	for (unsigned g = 0; g < FS_GROUPS_MAX && !due; g++)
+		due = to_hand_over(g);
+	fs_leave(&old);
+	return due;
+}
+
+/* Through execve(), or not. */
+static void pass(int fd, bool through)
+{
+	if (fd > 0)
+		fs_sys_fcntl(fd, F_SETFD, through ? 0 : FD_CLOEXEC);
+}
+
+static void pass_tree(bool through)
+{
+	pass(fs_proc.memfd, through);
+	pass(fs_proc.claims, through);
+	pass(fs_hub.hub, through);
+	pass(fs_hub.watchdog, through);
+	for (unsigned c = 0; c < fs_proc.ncores; c++) {
+		pass(fs_hub.watch[c], through);
+		pass(fs_hub.kick[c], through);
+	}
+}
+
+static void pass_group(const struct fs_group *p, bool through)
+{
+	pass(p->global, through);
+	pass(p->claim, through);
+	for (unsigned c = 0; c < fs_proc.ncores; c++)
+		pass(p->local[c], through);
+}
+
+static bool put(const void *data, size_t len)
+{
+	return fs_sys_write(memory, data, len) == (long)len;
+}
+
+static bool put_group(unsigned group)
+{
+	const struct fs_group *p = &fs_groups[group];
+
+	memset(&part, 0, sizeof(part));
+	part.group = group;
+	part.global = p->global;
+	part.claim = p->claim;
+	for (unsigned c = 0; c < fs_proc.ncores; c++) {
+		part.local[c] = p->local[c];
+		part.cookie[c] = p->local[c] > 0 ? fs_sockopt_cookie(p->local[c]) : 0;
+	}
+	pass_group(p, true);
+	return put(&part, sizeof(part));
+}
+
+static bool write_all(void)
+{
+	memset(&tree, 0, sizeof(tree));
+	tree.magic = MAGIC;
+	tree.version = FS_REGION_VERSION;
+	tree.pid = (uint32_t)fs_proc.pid;
+	tree.memfd = fs_proc.memfd;
+	tree.claims = fs_proc.claims;
+	tree.hub = fs_hub;
+	for (unsigned g = 0; g < FS_GROUPS_MAX; g++)
+		tree.ngroups += to_hand_over(g);
+	if (!put(&tree, sizeof(tree)))
+		return false;
+	for (unsigned g = 0; g < FS_GROUPS_MAX; g++)
+		if (to_hand_over(g) && !put_group(g))
+			return false;
+	pass_tree(true);
+	return fs_sys_fcntl(memory, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE | F_SEAL_SEAL) >= 0;
+}
+
+static bool named(const char *entry, const char *other)
+{
+	size_t len = strcspn(other, "=");
+
+	return strncmp(entry, other, len) == 0 && entry[len] == '=';
+}
+
+static void fill_environment(char *const *envp, char **out)
+{
+	static char variable[sizeof(FS_HANDOVER_VARIABLE) + 16];
+	char number[32], *at;
+	size_t n = 0, added = 0;
+
+	for (; envp && *envp; envp++)
+		if (!named(*envp, FS_HANDOVER_VARIABLE "="))
+			out[n++] = *envp;
+	/* What the application passes on counts, where it does. */
+	for (size_t i = 0; i < kept_len && added < FS_HANDOVER_ENTRIES_MAX - 1; i += strlen(kept + i) + 1) {
+		bool there = false;
+
+		for (size_t k = 0; k < n && !there; k++)
+			there = named(out[k], kept + i);
+		if (there)
+			continue;
+		out[n++] = kept + i;
+		added++;
+	}
+	at = path_of(memory, number);
+	memcpy(variable, FS_HANDOVER_VARIABLE "=", sizeof(FS_HANDOVER_VARIABLE));
+	strcpy(variable + sizeof(FS_HANDOVER_VARIABLE), base(at));
+	out[n++] = variable;
+	out[n] = NULL;
+}
+
+void fs_handover_begin(char *const *envp, char **out)
+{
+	sigset_t old;
+	size_t n = 0;
+	bool ok;
+
+	fs_enter(&old);
+	memory = fs_sys_memfd_create(NAME, MFD_ALLOW_SEALING);
+	ok = memory >= 0 && write_all();
+	/* Its locks would stay with the pid, but its threads will be gone. */
+	for (unsigned g = 0; ok && g < FS_GROUPS_MAX; g++)
+		if (fs_groups[g].held)
+			fs_worker_leave_all(g);
+	fs_leave(&old);
+	if (ok) {
+		fill_environment(envp, out);
+		return;
+	}
+	fs_log(FS_LOG_WARN, "the program to be executed starts without the listeners' groups: they cannot be handed over");
+	fs_handover_cancel();
+	for (; envp && envp[n]; n++)
+		out[n] = envp[n];
+	out[n] = NULL;
+}
+
+void fs_handover_cancel(void)
+{
+	sigset_t old;
+
+	fs_enter(&old);
+	if (memory >= 0)
+		fs_sys_close(memory);
+	memory = -1;
+	pass_tree(false);
+	for (unsigned g = 0; g < FS_GROUPS_MAX; g++)
+		if (fs_groups[g].held)
+			pass_group(&fs_groups[g], false);
+	fs_leave(&old);
+}
+
+/* ---- in the new program ---- */
+
+static bool get(int fd, void *data, size_t len)
+{
+	return fs_sys_read(fd, data, len) == (long)len;
+}
+
+/* From now on one of ours. Its number stays. */
+static int keep(int fd)
+{
+	if (fd <= 0 || fd >= FS_FD_MAX || fs_sys_fcntl(fd, F_SETFD, FD_CLOEXEC) < 0)
+		return 0;
+	fs_fd_set_tag(fd, FS_TAG_INTERNAL, 0);
+	return fd;
+}
+
+static bool take_region(void)
+{
+	uint64_t size = fs_sys_file_size(tree.memfd);
+	static struct fs_region_head head; /* a copy: others may write to it */
+	int rc, seals = fs_sys_fcntl(tree.memfd, F_GET_SEALS, 0);
+
+	if (seals < 0 || !(seals & F_SEAL_SHRINK) || !link_is(tree.memfd, "/memfd:" FS_REGION_NAME " (deleted)") ||
+	    size < sizeof(head))
+		return false;
+	rc = fs_sys_map_shared(tree.memfd, size, &fs_proc.region);
+	if (rc < 0)
+		return false;
+	memcpy(&head, fs_proc.region, sizeof(head));
+	if (fs_region_check(&head, size)) {
+		fs_sys_unmap(fs_proc.region, size);
+		fs_proc.region = NULL;
+		return false;
+	}
+	fs_proc.ncores = head.ncores;
+	memcpy(fs_proc.cpu, head.cpu, sizeof(fs_proc.cpu));
+	fs_proc.memfd = keep(tree.memfd);
+	fs_proc.claims = keep(tree.claims);
+	fs_hub.hub = keep(tree.hub.hub);
+	fs_hub.watchdog = keep(tree.hub.watchdog);
+	for (unsigned c = 0; c < fs_proc.ncores; c++) {
+		fs_hub.watch[c] = keep(tree.hub.watch[c]);
+		fs_hub.kick[c] = keep(tree.hub.kick[c]);
+	}
+	return true;
+}
+
+static void drop_descriptor(int fd)
+{
+	if (fd > 2)
+		fs_sys_close(fd);
+}
+
+/* Nobody knows what they are: better not to have them. */
+static void drop_tree(void)
+{
+	drop_descriptor(tree.memfd);
+	drop_descriptor(tree.claims);
+	drop_descriptor(tree.hub.hub);
+	drop_descriptor(tree.hub.watchdog);
+	for (unsigned c = 0; c < FS_CORES_MAX; c++) {
+		drop_descriptor(tree.hub.watch[c]);
+		drop_descriptor(tree.hub.kick[c]);
+	}
+}
+
+static void drop_part(void)
+{
+	drop_descriptor(part.global);
+	drop_descriptor(part.claim);
+	for (unsigned c = 0; c < FS_CORES_MAX; c++)
+		drop_descriptor(part.local[c]);
+}
+
+static bool part_true(void)
+{
+	if (part.group >= FS_GROUPS_MAX || fs_groups[part.group].held || fs_group_state(part.group) == FS_GROUP_FREE ||
+	    fs_group_state(part.group) == FS_GROUP_ABANDONED)
+		return false;
+	if (fs_sockopt_cookie(part.global) !=
+	    atomic_load_explicit(&fs_group_rec(part.group)->member[0].cookie, memory_order_relaxed))
+		return false;
+	for (unsigned c = 0; c < fs_proc.ncores; c++)
+		if (part.local[c] > 0 && fs_sockopt_cookie(part.local[c]) != part.cookie[c])
+			return false;
+	return true;
+}
+
+static void take_part(void)
+{
+	struct fs_group *p = &fs_groups[part.group];
+
+	p->global = keep(part.global);
+	p->claim = keep(part.claim);
+	for (unsigned c = 0; c < fs_proc.ncores; c++)
+		p->local[c] = keep(part.local[c]);
+	p->held = true;
+}
+
+/* The application's own descriptors, under whatever numbers: all that is open. */
+static void find_listeners(void)
+{
+	int highest = fs_fd_highest_foreign();
+
+	for (int fd = 0; fd <= highest; fd++)
+		if (!fs_fd_tag(fd) && fs_sockopt_int(fd, SOL_SOCKET, SO_ACCEPTCONN, 0))
+			fs_handover_listener(fd);
+}
+
+void fs_handover_take(const char *value)
+{
+	unsigned taken = 0;
+	int fd = 0;
+
+	for (; *value >= '0' && *value <= '9' && fd < FS_FD_MAX; value++)
+		fd = fd * 10 + (*value - '0');
+	/* Somebody else's, or nobody's: not a word, and nothing is touched. */
+	if (*value || fd < 3 || !link_is(fd, LINK) || !(fs_sys_fcntl(fd, F_GET_SEALS, 0) & F_SEAL_WRITE) ||
+	    fs_sys_lseek(fd, 0) < 0 || !get(fd, &tree, sizeof(tree)) || tree.magic != MAGIC ||
+	    tree.pid != (uint32_t)fs_proc.pid)
+		return;
+	if (tree.version != FS_REGION_VERSION || !fs_proc.on || !take_region()) {
+		fs_log(FS_LOG_WARN, "what the program before this one handed over is not taken: it ran another version of"
+				    " libfastsock; its listeners work as without fastsock until it is gone");
+		drop_tree();
+	}
+	for (uint32_t i = 0; i < tree.ngroups && get(fd, &part, sizeof(part)); i++) {
+		if (fs_proc.region && part_true()) {
+			take_part();
+			taken++;
+		} else {
+			drop_part();
+		}
+	}
+	fs_sys_close(fd);
+	if (!taken)
+		return;
+	find_listeners();
+	for (unsigned g = 0; g < FS_GROUPS_MAX; g++)
+		if (fs_groups[g].held && !fs_groups[g].listeners)
+			fs_listen_drop(g);
+	fs_log(FS_LOG_INFO, "%u listener groups taken over from the program before this one", taken);
+}
+
+bool fs_handover_listener(int fd)
+{
+	uint64_t cookie = fs_sockopt_cookie(fd);
+
+	if (!fs_proc.region || !cookie || fd >= FS_FD_MAX)
+		return false;
+	for (unsigned i = 0; i < FS_TAG_INDEX_MAX; i++)
+		if (fs_listeners[i].refs && fs_listeners[i].cookie == cookie) {
+			fs_listener_ref(&fs_listeners[i], fd);
+			return true;
+		}
+	for (unsigned g = 0; g < FS_GROUPS_MAX; g++)
+		if (fs_groups[g].held && fs_group_own(g) &&
+		    atomic_load_explicit(&fs_group_rec(g)->member[0].cookie, memory_order_relaxed) == cookie)
+			return fs_listener_make(fd, g, 0) == 0;
+	return false;
+}
