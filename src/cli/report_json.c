@@ -4,6 +4,7 @@
 static void write_core(struct fs_json *json, const struct fs_view *view, unsigned group, unsigned core)
 {
 	const struct fs_core_rec *rec = fs_view_core(view, group, core);
+	const struct fs_core_load *load = fs_view_load(view, core);
 	int pids[FS_WORKERS_MAX];
 	unsigned n = fs_view_owners(view, group, core, pids);
 
@@ -17,6 +18,17 @@ static void write_core(struct fs_json *json, const struct fs_view *view, unsigne
 	fs_json_number(json, "accepted_local", rec->accepted_local);
 	fs_json_number(json, "accepted_global", rec->accepted_global);
 	fs_json_number(json, "stolen", rec->stolen);
+	fs_json_number(json, "given", rec->given);
+	fs_json_number(json, "rescued", rec->rescued);
+	fs_json_number(json, "parked", rec->parked);
+	fs_json_number(json, "woken", rec->woken);
+	fs_json_number(json, "groups_out", load->groups_out);
+	fs_json_number(json, "groups_in", load->groups_in);
+	fs_json_number(json, "groups_away", load->away);
+	fs_json_number(json, "open", fs_view_open(view, core));
+	fs_json_number(json, "busy_us", load->busy_us);
+	fs_json_string(json, "help", fs_view_help(rec));
+	fs_json_bool(json, "out", rec->out != 0);
 	fs_json_number_or_null(json, "queue", fs_view_queue(view, group, core));
 	fs_json_number(json, "rx_sampled", rec->rx_sampled);
 	fs_json_number(json, "rx_local", rec->rx_local);

@@ -42,16 +42,30 @@ static void format_share(char *text, size_t len, uint64_t part, uint64_t all)
 		snprintf(text, len, "%.1f%%", part >= all ? 100.0 : 100.0 * (double)part / (double)all);
 }
 
+/* What is unusual about the core now; "-" mostly. */
+static const char *format_state(const struct fs_core_rec *rec, const struct fs_core_load *load, char *text, size_t len)
+{
+	const char *help = rec->help ? fs_view_help(rec) : "";
+	const char *out = rec->out ? " passed by" : "";
+
+	if (load->away)
+		snprintf(text, len, "%s%s%s%u%% moved", help, out, *help || *out ? ", " : "", load->away * 100 / 4096);
+	else
+		snprintf(text, len, "%s%s", help, out);
+	return *text ? text : "-";
+}
+
 static void print_core(const struct fs_view *view, unsigned group, unsigned core)
 {
 	const struct fs_core_rec *rec = fs_view_core(view, group, core);
-	char owners[32], queue[32], share[32];
+	char owners[32], queue[32], share[32], state[64];
 
 	format_owners(owners, sizeof(owners), view, group, core);
 	format_queue(queue, sizeof(queue), fs_view_queue(view, group, core));
 	format_share(share, sizeof(share), rec->rx_local, rec->rx_sampled);
-	printf("    %4u %12s %12" PRIu64 " %12" PRIu64 " %12" PRIu64 " %6s %9s\n", view->head->cpu[core], owners,
-	       rec->accepted_local, rec->accepted_global, rec->stolen, queue, share);
+	printf("    %4u %10s %11" PRIu64 " %9" PRIu64 " %9" PRIu64 " %9" PRIu64 " %8" PRIu64 " %6s %9s %s\n",
+	       view->head->cpu[core], owners, rec->accepted_local, rec->accepted_global, rec->stolen, rec->given,
+	       fs_view_open(view, core), queue, share, format_state(rec, fs_view_load(view, core), state, sizeof(state)));
 }
 
 static void print_group(const struct fs_view *view, unsigned group)
@@ -63,7 +77,8 @@ static void print_group(const struct fs_view *view, unsigned group)
 	format_queue(queue, sizeof(queue), fs_view_global_queue(view, group));
 	printf("  %s  %s (%s), %u worker%s, global queue %s\n", address, fs_view_state(view, group),
 	       fs_view_mode(view, group), workers, workers == 1 ? "" : "s", queue);
-	printf("    %4s %12s %12s %12s %12s %6s %9s\n", "CPU", "OWNER", "LOCAL", "GLOBAL", "PARKED", "QUEUE", "RX-LOCAL");
+	printf("    %4s %10s %11s %9s %9s %9s %8s %6s %9s %s\n", "CPU", "OWNER", "LOCAL", "GLOBAL", "STOLEN", "GIVEN", "OPEN",
+	       "QUEUE", "RX-LOCAL", "STATE");
 	for (unsigned core = 0; core < view->ncores; core++)
 		print_core(view, group, core);
 }

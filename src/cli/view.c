@@ -190,6 +190,33 @@ const struct fs_core_rec *fs_view_core(const struct fs_view *view, unsigned grou
 	return (const void *)(view->region + fs_region_core_at(view->ncores, group, core));
 }
 
+const struct fs_core_load *fs_view_load(const struct fs_view *view, unsigned core)
+{
+	return (const struct fs_core_load *)(view->region + fs_region_loads_at()) + core;
+}
+
+uint64_t fs_view_open(const struct fs_view *view, unsigned core)
+{
+	uint64_t sum = 0;
+
+	for (unsigned i = 0; i < FS_WORKERS_MAX; i++) {
+		uint32_t open = view->worker[i].open;
+
+		/* Below 0 for a moment, when one thread accepts and another one closes. */
+		if (view->pid[i] && view->worker[i].core == core && open < UINT32_MAX / 2)
+			sum += open;
+	}
+	return sum;
+}
+
+const char *fs_view_help(const struct fs_core_rec *rec)
+{
+	static const char *const names[] = {"none", "busy", "stuck", "parked", "deserted"};
+	uint32_t help = rec->help;
+
+	return help < FS_COUNT(names) ? names[help] : "unknown";
+}
+
 static bool has_bit(const _Atomic uint64_t *bits, unsigned group)
 {
 	return bits[group / 64] >> (group % 64) & 1;

@@ -33,6 +33,11 @@ int fs_view_tree_pid(const struct fs_view *view);
 bool fs_view_active(const struct fs_view *view);
 bool fs_view_has_group(const struct fs_view *view, unsigned group);
 const struct fs_core_rec *fs_view_core(const struct fs_view *view, unsigned group, unsigned core);
+const struct fs_core_load *fs_view_load(const struct fs_view *view, unsigned core);
+/* Connections that the core's living workers have open, of whatever group. */
+uint64_t fs_view_open(const struct fs_view *view, unsigned core);
+/* A word for why others may take from the core's queue: "none" while it copes. */
+const char *fs_view_help(const struct fs_core_rec *rec);
 /* Live workers that wait for the group's connections. */
 unsigned fs_view_workers(const struct fs_view *view, unsigned group);
 /* Distinct pids of the live workers that serve the core's local listener, in the order of their slots. */

@@ -252,8 +252,9 @@ bool fs_balance_load(struct fs_balance *b, const struct fs_balance_load *loads, 
 			if (room)
 				share->gain /= 2;
 		}
+		/* Three quarters of what is too much: what is measured is a sample, and others move groups here, too. */
 		if (room)
-			b->by_load[i] = (uint16_t)(b->by_load[i] + (ALL - b->by_load[i]) * surplus(&loads[i], &m) / 2 / 1024);
+			b->by_load[i] = (uint16_t)(b->by_load[i] + (ALL - b->by_load[i]) * surplus(&loads[i], &m) / 1024 * 3 / 4);
 	}
 	for (unsigned i = 0; i < n; i++) {
 		uint32_t away = b->by_load[i];

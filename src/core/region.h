@@ -144,6 +144,7 @@ struct fs_core_rec {
 	/* Second line: written by others. */
 	_Alignas(FS_CACHELINE) _Atomic uint64_t given; /* taken from its local listener by other cores' workers */
 	_Atomic uint64_t rescued; /* ... of these, while its worker was stuck, stopped or dead */
+	_Atomic uint64_t parked;  /* ... of these, while its worker did not wait for the group */
 	_Atomic uint64_t woken;   /* wake-ups of its workers for other cores' connections */
 	_Atomic uint32_t help;    /* enum fs_help: why others may take from its queue */
 	_Atomic uint32_t out;     /* 1: steering passes it by */

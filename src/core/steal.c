@@ -94,6 +94,8 @@ static int take_from(unsigned group, unsigned victim, struct sockaddr *addr, soc
 	atomic_fetch_add_explicit(&from->given, 1, memory_order_relaxed);
 	if (help == FS_HELP_STUCK || help == FS_HELP_DESERTED)
 		atomic_fetch_add_explicit(&from->rescued, 1, memory_order_relaxed);
+	else if (help == FS_HELP_PARKED)
+		atomic_fetch_add_explicit(&from->parked, 1, memory_order_relaxed);
 	return rc;
 }
 

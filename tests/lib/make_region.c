@@ -129,6 +129,7 @@ static void make_worker(struct fs_worker_rec *worker, unsigned state, unsigned p
 	worker->core = core;
 	worker->announced[0] = 1;
 	worker->serving[0] = 1;
+	worker->open = 11;
 }
 
 static void make_groups(struct region *r, unsigned *port)
@@ -153,7 +154,10 @@ static void make_groups(struct region *r, unsigned *port)
 	g->member[2].cookie = local;
 	g->member[2].core = 1;
 	*core_rec(r, 0, 0) = (struct fs_core_rec){
-		.accepted_local = 1000, .accepted_global = 20, .stolen = 3, .rx_sampled = 400, .rx_local = 399, .member = 1};
+		.accepted_local = 1000, .accepted_global = 20, .stolen = 3, .given = 4, .rescued = 5, .parked = 6, .woken = 7,
+		.rx_sampled = 400, .rx_local = 399, .member = 1, .help = FS_HELP_STUCK, .out = 1};
+	*(struct fs_core_load *)(r->base + fs_region_loads_at()) = (struct fs_core_load){
+		.groups_out = 8, .groups_in = 9, .away = 1024, .busy_us = 12};
 	*core_rec(r, 0, 1) = (struct fs_core_rec){.accepted_local = UINT64_C(9007199254740993)};
 
 	g = &r->group[1];

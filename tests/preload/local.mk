@@ -76,6 +76,8 @@ STORIES = \
 	tests/preload/unspec.pre \
 	tests/preload/worker_replaced.pre
 
+include tests/preload/local_steal.mk
+
 # The same interposition by linking: no LD_PRELOAD there.
 STORIES_LINKED = tests/preload/prefork_epoll.linked.pre
 
@@ -91,7 +93,10 @@ EXTRA_DIST += $(PRELOAD_TESTS) tests/preload/run-preload.sh
 # bad_values.test runs one of the stories itself.
 tests/preload/bad_values.log: tests/preload/single_acceptor.pre
 
-tests_preload_libharness_la_SOURCES = tests/preload/harness.c tests/preload/harness.h
+tests_preload_libharness_la_SOURCES = \
+	tests/preload/clients.c \
+	tests/preload/harness.c tests/preload/harness.h \
+	tests/preload/serve.c tests/preload/serve.h
 STORY_LDADD = tests/preload/libharness.la -lpthread -ldl
 
 tests_preload_accept_args_pre_SOURCES = tests/preload/accept_args.c

@@ -237,6 +237,9 @@ json_is '[.trees[0].groups[0].cores[].cpu] == [0, 3]'
 json_is "[.trees[0].groups[0].cores[].owner_pid] == [$pid, null]"
 json_is "[.trees[0].groups[0].cores[].owner_pids] == [[$pid, $child], []]"
 json_is '.trees[0].groups[0].cores[0] | [.accepted_local, .accepted_global, .stolen] == [1000, 20, 3]'
+json_is '.trees[0].groups[0].cores[0] | [.given, .rescued, .parked, .woken] == [4, 5, 6, 7]'
+json_is '.trees[0].groups[0].cores[0] | [.groups_out, .groups_in, .groups_away, .open, .busy_us] == [8, 9, 1024, 11, 12]'
+json_is '.trees[0].groups[0].cores[0] | [.help, .out] == ["stuck", true]'
 json_is '.trees[0].groups[0].cores[0] | [.queue, .rx_sampled, .rx_local] == [3, 400, 399]'
 json_is '.trees[0].groups[0].cores[1].queue == null'
 # Above 2^53: every digit has to be there, whatever jq makes of it.
