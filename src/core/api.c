@@ -20,7 +20,7 @@ EXPORT int fastsock_active(void)
 {
 	if (!fs_proc.region)
 		return 0;
-	for (unsigned g = 0; g < FS_GROUPS_MAX; g++)
+	for (unsigned g = 0; g < fs_groups_end; g++)
 		if (fs_groups[g].held && fs_group_state(g) == FS_GROUP_ACTIVE)
 			return 1;
 	return 0;

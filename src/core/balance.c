@@ -231,7 +231,8 @@ bool fs_balance_load(struct fs_balance *b, const struct fs_balance_load *loads, 
 		n = FS_CORES_MAX;
 	m = measure(loads, n);
 	for (unsigned i = 0; i < n; i++) {
-		if (has_room(&loads[i], &m)) {
+		/* Who gave something away gets its own back instead. */
+		if (has_room(&loads[i], &m) && !b->share[i].away) {
 			weight[i] = 1000 - busy_of(&loads[i]);
 			room = true;
 		}
@@ -251,6 +252,7 @@ bool fs_balance_load(struct fs_balance *b, const struct fs_balance_load *loads, 
 			taker_over = true;
 			if (room)
 				share->gain /= 2;
+			continue;
 		}
 		/* Three quarters of what is too much: what is measured is a sample, and others move groups here, too. */
 		if (room)

@@ -5,6 +5,8 @@
 
 #include "balance.h"
 #include "log.h"
+#include "sched.h"
+#include "steer.h"
 #include "steering.h"
 #include "worker_rec.h"
 
@@ -15,17 +17,78 @@
 /* Periods that are made up for after the thread slept: enough for all that moved to come home. */
 #define QUIET_PERIODS_MAX 32
 
+/*
+ * A worker that waits for its CPU so much of the time that it could run, in 1/1000,
+ * shares it with too much else; a third is what one thread as busy as itself makes. Below
+ * the second value its CPU has room again.
+ */
+#define PRESSED 250
+#define PRESSED_STILL 100
+/* It has to be more than a little work, and others must have less to do. */
+#define PRESSED_BUSY 200
+#define PRESSED_APART 150
+/* What is away stays away: between "has room" and "overloaded" (balance.c). */
+#define HOLD 700
+
 /* The thread's own memory; the shares that are in force are in the region. */
 static struct fs_balance balance;
 static struct fs_balance_load loads[FS_CORES_MAX];
-static uint64_t running_us[FS_CORES_MAX];
+static uint64_t running_us[FS_CORES_MAX]; /* in this period: its worker ran, or a connection waited */
+static bool waiting[FS_CORES_MAX];        /* ... in this tick */
 static uint64_t load_us, open_us;
+static uint32_t period;
+static uint32_t asked_before[FS_WORKERS_MAX]; /* period in which a worker's times were last read */
 
-void fs_balancing_note(unsigned core, bool able, bool standing, uint32_t taken)
+void fs_balancing_note(unsigned core, bool able, bool out, bool standing, bool queued, uint32_t taken)
 {
+	loads[core].out |= out;
+	waiting[core] |= queued;
 	loads[core].able |= able;
 	loads[core].standing |= standing;
 	loads[core].accepted += taken;
+}
+
+/*
+ * Cores whose CPU is the bottleneck, although their worker runs for a part of the time
+ * only, because others run there: interrupts of the one RX queue, the clients. Such a
+ * worker waits for its CPU again and again. It is measured against what it runs
+ * itself, so that it shows at any load; and asked only where others have more room, so
+ * never on an even load.
+ */
+static void add_pressure(void)
+{
+	static uint64_t ran_before[FS_WORKERS_MAX], waited_before[FS_WORKERS_MAX];
+	uint32_t least = 1000;
+
+	for (unsigned c = 0; c < fs_proc.ncores; c++)
+		if (loads[c].able && !loads[c].out && loads[c].busy < least)
+			least = loads[c].busy;
+	for (unsigned s = 0, end = fs_workers_end(); s < end; s++) {
+		struct fs_worker_rec *w = fs_worker_rec(s);
+		uint32_t c = atomic_load_explicit(&w->core, memory_order_relaxed);
+		uint64_t ran, waited, r, d;
+
+		if (!fs_worker_rec_live(s) || c >= fs_proc.ncores || (loads[c].busy < least + PRESSED_APART && !balance.by_load[c]))
+			continue;
+		if (!fs_sched_times(atomic_load_explicit(&w->pid, memory_order_relaxed),
+				    atomic_load_explicit(&w->tid, memory_order_relaxed), &ran, &waited))
+			continue;
+		r = (ran - ran_before[s]) / 1000;
+		d = (waited - waited_before[s]) / 1000;
+		/* Asked for the first time in a while: nothing is known of this period. */
+		if (ran_before[s] && asked_before[s] == period - 1 && r + d > 0) {
+			uint64_t share = d * 1000 / (r + d);
+
+			if (share >= PRESSED && (r + d) * 1000 / load_us >= PRESSED_BUSY &&
+			    balance.by_load[c] < FS_FLOW_GROUPS / 8 * 7)
+				loads[c].busy = 1000;
+			else if (share >= PRESSED_STILL && balance.by_load[c] && loads[c].busy < HOLD)
+				loads[c].busy = HOLD;
+		}
+		ran_before[s] = ran;
+		waited_before[s] = waited;
+		asked_before[s] = period;
+	}
 }
 
 static void publish(void)
@@ -45,7 +108,7 @@ static void publish(void)
 		atomic_store_explicit(&l->away, s->away, memory_order_relaxed);
 		atomic_store_explicit(&l->gain, s->gain, memory_order_relaxed);
 	}
-	for (unsigned g = 0; g < FS_GROUPS_MAX; g++)
+	for (unsigned g = 0; g < fs_groups_end; g++)
 		if (fs_groups[g].held && fs_group_own(g) && fs_group_state(g) == FS_GROUP_ACTIVE)
 			fs_steering_apply(g);
 	fs_tree_unlock();
@@ -74,8 +137,12 @@ void fs_balancing_tick(uint32_t elapsed_us, const uint32_t *beat)
 
 		if (beat[s] % 2 == 0 || c >= fs_proc.ncores || !fs_worker_rec_live(s))
 			continue;
-		running_us[c] += elapsed_us;
+		waiting[c] = true;
 		atomic_fetch_add_explicit(&fs_core_load(c)->busy_us, elapsed_us, memory_order_relaxed);
+	}
+	for (unsigned c = 0; c < fs_proc.ncores; c++) {
+		running_us[c] += waiting[c] ? elapsed_us : 0;
+		waiting[c] = false;
 	}
 	load_us += elapsed_us;
 	open_us += elapsed_us;
@@ -91,6 +158,8 @@ void fs_balancing_tick(uint32_t elapsed_us, const uint32_t *beat)
 			/* More workers than one may share a core. */
 			loads[c].busy = busy > 1000 ? 1000 : (uint32_t)busy;
 		}
+		period++;
+		add_pressure();
 		changed |= fs_balance_load(&balance, loads, fs_proc.ncores);
 		load_us = 0;
 		memset(running_us, 0, sizeof(running_us));

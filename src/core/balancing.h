@@ -8,8 +8,12 @@
 
 #include "group.h"
 
-/* What one tick saw of a core in one group. */
-void fs_balancing_note(unsigned core, bool able, bool standing, uint32_t taken);
+/*
+ * What one tick saw of a core in one group. `queued`: a connection waits there. On a
+ * CPU that its worker shares with others (the clients, interrupts) the worker itself
+ * may run for half of the time and yet never catch up.
+ */
+void fs_balancing_note(unsigned core, bool able, bool out, bool standing, bool queued, uint32_t taken);
 /*
  * The end of a tick, `elapsed_us` after the one before; `beat` by worker slot. Most of
  * the time nothing is due.

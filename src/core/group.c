@@ -9,6 +9,15 @@
 
 struct fs_listener fs_listeners[FS_TAG_INDEX_MAX];
 struct fs_group fs_groups[FS_GROUPS_MAX];
+unsigned fs_groups_end;
+
+void fs_group_hold(unsigned group, const struct fs_group *p)
+{
+	fs_groups[group] = *p;
+	fs_groups[group].held = true;
+	if (group >= fs_groups_end)
+		fs_groups_end = group + 1;
+}
 
 int fs_listener_make(int fd, unsigned group, unsigned member)
 {

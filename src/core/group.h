@@ -34,6 +34,8 @@ struct fs_group {
 
 extern struct fs_listener fs_listeners[FS_TAG_INDEX_MAX];
 extern struct fs_group fs_groups[FS_GROUPS_MAX];
+/* Groups from here on were never held by this process: bounds the frequent searches. */
+extern unsigned fs_groups_end;
 
 /* The listener behind a tag, or NULL. No lock. */
 static inline struct fs_listener *fs_listener_of(uint16_t tag)
@@ -70,6 +72,8 @@ static inline uint32_t fs_group_members(unsigned group)
 
 /* A record for a listener in `fd`, which gets the tag. 0, or -ENOSPC. */
 int fs_listener_make(int fd, unsigned group, unsigned member);
+/* This process holds the group from now on. */
+void fs_group_hold(unsigned group, const struct fs_group *p);
 /* A descriptor that was dup'ed from a listener's. */
 void fs_listener_ref(struct fs_listener *l, int fd);
 /*

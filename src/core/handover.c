@@ -397,13 +397,14 @@ static bool part_true(void)
 
 static void take_part(void)
 {
-	struct fs_group *p = &fs_groups[part.group];
+	static struct fs_group p; /* large */
 
-	p->global = keep(part.global);
-	p->claim = keep(part.claim);
+	memset(&p, 0, sizeof(p));
+	p.global = keep(part.global);
+	p.claim = keep(part.claim);
 	for (unsigned c = 0; c < fs_proc.ncores; c++)
-		p->local[c] = keep(part.local[c]);
-	p->held = true;
+		p.local[c] = keep(part.local[c]);
+	fs_group_hold(part.group, &p);
 }
 
 /* The application's own descriptors, under whatever numbers: all that is open. */

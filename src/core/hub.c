@@ -8,7 +8,7 @@
 #include "fdtab.h"
 #include "sys/sys.h"
 
-/* The watchdog is set again every so many ticks: well within its time, and not at every one. */
+/* The watchdog is set for so many pauses at a time, not at every one. */
 #define LEASE_TICKS 4
 #define WATCHDOG_EVENT UINT64_MAX
 
@@ -116,9 +116,14 @@ static uint64_t holder_part(uint64_t lease)
 	return lease >> 32;
 }
 
+/* The calling thread is the process's stealing thread, and there is one. */
+static int own_tid;
+/* For how long the watchdog is set, less what has passed since. */
+static uint64_t covered_us;
+
 static uint64_t own_lease(uint32_t beat)
 {
-	return (uint64_t)fs_sys_gettid() << 32 | beat;
+	return (uint64_t)own_tid << 32 | beat;
 }
 
 static void set_watchdog(unsigned ms)
@@ -140,13 +145,15 @@ bool fs_lease_take(bool expired)
 
 	if (now && !expired)
 		return false;
+	own_tid = fs_sys_gettid();
 	/* First the watchdog: who dies with the lease in hand shall be missed. */
 	set_watchdog(FS_WATCHDOG_MS);
+	covered_us = 0;
 	return atomic_compare_exchange_strong_explicit(&head->lease, &now, own_lease(1), memory_order_seq_cst,
 						       memory_order_seq_cst);
 }
 
-bool fs_lease_keep(void)
+bool fs_lease_keep(uint32_t pause_us)
 {
 	struct fs_region_head *head = fs_region_head();
 	uint64_t now = atomic_load_explicit(&head->lease, memory_order_relaxed);
@@ -154,8 +161,11 @@ bool fs_lease_keep(void)
 
 	if (holder_part(now) != holder_part(own_lease(0)))
 		return false;
-	if (beat % LEASE_TICKS == 0)
-		set_watchdog(FS_WATCHDOG_MS);
+	if (covered_us < (uint64_t)pause_us + FS_WATCHDOG_MS * 1000) {
+		covered_us = LEASE_TICKS * (uint64_t)pause_us + FS_WATCHDOG_MS * 1000;
+		set_watchdog((unsigned)(covered_us / 1000));
+	}
+	covered_us -= pause_us;
 	return atomic_compare_exchange_strong_explicit(&head->lease, &now, own_lease(beat ? beat : 1), memory_order_relaxed,
 						       memory_order_relaxed);
 }

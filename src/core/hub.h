@@ -55,8 +55,8 @@ int fs_hub_sleep(void);
  * where the watchdog has expired.
  */
 bool fs_lease_take(bool expired);
-/* Once per tick: still the holder? Pushes the watchdog ahead every few calls. */
-bool fs_lease_keep(void);
+/* Before each pause: still the holder? Pushes the watchdog ahead, beyond the pause. */
+bool fs_lease_keep(uint32_t pause_us);
 void fs_lease_release(void);
 /* Wakes a sleeping thread `ms` from now, whoever it is. */
 void fs_hub_wake_later(unsigned ms);

@@ -41,7 +41,7 @@ void fs_exit(void)
 	if (!fs_proc.region || fs_foreign_process())
 		return;
 	fs_enter(&old);
-	for (unsigned g = 0; g < FS_GROUPS_MAX; g++)
+	for (unsigned g = 0; g < fs_groups_end; g++)
 		if (fs_groups[g].held)
 			fs_worker_leave_process(g);
 	fs_leave(&old);

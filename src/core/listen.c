@@ -154,9 +154,8 @@ static int record(int fd, int backlog, const struct fs_group_rec *want, const st
 	rc = fs_group_claim(group);
 	if (rc < 0)
 		return rc;
-	fs_groups[group] = *p;
+	fs_group_hold(group, p);
 	fs_groups[group].claim = rc;
-	fs_groups[group].held = true;
 	rc = fs_listener_make(fd, group, 0);
 	if (rc < 0) {
 		fs_fd_close_hidden(fs_groups[group].claim);

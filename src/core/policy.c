@@ -41,7 +41,7 @@ bool fs_policy_suspects(const struct fs_policy_core *core, const struct fs_polic
 		return false;
 	if (core->stuck && !first)
 		return asks_back(core, s);
-	/* A worker that was just woken is still inside its wait: that is no reason to ask before the second tick. */
+	/* A worker that was just woken is still inside its wait: no reason to ask before the second tick. */
 	return s->queue && (first ? !s->waiting : core->still % ASK_EVERY == s->waiting);
 }
 
@@ -136,8 +136,7 @@ static bool judge_stuck(struct fs_policy_core *core, const struct fs_policy_samp
 	if (first && !(s->sched == FS_SCHED_STOPPED || (sleeps && !s->waiting)))
 		return false;
 	core->still++;
-	/* A worker that sleeps inside its wait with a queue was woken just now, or ignores its listener. */
-	return sleeps ? first || core->still > s->waiting : core->still >= p->compute;
+	return sleeps || core->still >= p->compute;
 }
 
 static void start_over(struct fs_policy_core *core, enum fs_help help)

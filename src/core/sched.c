@@ -26,15 +26,36 @@ static char *put_text(char *at, const char *text)
 	return at + len;
 }
 
-enum fs_sched fs_sched_of(uint32_t pid, uint32_t tid)
+static long read_about(uint32_t pid, uint32_t tid, const char *file, char *text, size_t size)
 {
-	char path[64], stat[512], *at, *state;
-	long len;
+	char path[64], *at;
 
 	at = put_number(put_text(path, "/proc/"), pid);
 	at = put_number(put_text(at, "/task/"), tid);
-	*put_text(at, "/stat") = '\0';
-	len = fs_sys_read_file(path, stat, sizeof(stat));
+	*put_text(at, file) = '\0';
+	return fs_sys_read_file(path, text, size);
+}
+
+bool fs_sched_times(uint32_t pid, uint32_t tid, uint64_t *ran, uint64_t *waited)
+{
+	char text[128], *at = text;
+
+	if (read_about(pid, tid, "/schedstat", text, sizeof(text)) <= 0)
+		return false;
+	for (*ran = 0; *at >= '0' && *at <= '9'; at++)
+		*ran = *ran * 10 + (uint64_t)(*at - '0');
+	if (*at++ != ' ')
+		return false;
+	for (*waited = 0; *at >= '0' && *at <= '9'; at++)
+		*waited = *waited * 10 + (uint64_t)(*at - '0');
+	return true;
+}
+
+enum fs_sched fs_sched_of(uint32_t pid, uint32_t tid)
+{
+	char stat[512], *state;
+	long len = read_about(pid, tid, "/stat", stat, sizeof(stat));
+
 	if (len <= 0)
 		return FS_SCHED_UNKNOWN;
 	/* The name may hold anything, a parenthesis too: the state follows the last one. */

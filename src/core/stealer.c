@@ -11,13 +11,6 @@
 #include "tick.h"
 #include "worker.h"
 
-/*
- * A queue that nobody can take from, because all workers are stuck, is looked at less
- * often: after so many ticks without any change every other one, up to the longest pause.
- */
-#define TICKS_IN_VAIN 128
-#define PAUSE_MAX 16
-
 static uint64_t now_us(void)
 {
 	struct timespec t;
@@ -39,8 +32,8 @@ static uint64_t last_us;
 /* Ticks until nothing is queued, or somebody else has the lease. True in the first case. */
 static bool tick_until_quiet(void)
 {
-	uint32_t in_vain = 0, pause = 1;
-	bool first = true, queued;
+	uint32_t pause;
+	bool first = true;
 
 	fs_lock();
 	fs_tick_begin(last_us ? now_us() - last_us : 0);
@@ -50,21 +43,16 @@ static bool tick_until_quiet(void)
 		uint64_t now = now_us();
 
 		fs_lock();
-		queued = fs_tick((uint32_t)(now - last_us), first);
+		pause = fs_tick((uint32_t)(now - last_us), first);
 		fs_unlock();
 		last_us = now;
-		/* One that was just woken has seen nothing yet. */
-		if (!queued && !first)
-			return true;
 		first = false;
-		in_vain = fs_tick_in_vain() ? in_vain + 1 : 0;
-		if (!in_vain)
-			pause = 1;
-		else if (in_vain % TICKS_IN_VAIN == 0 && pause < PAUSE_MAX)
-			pause *= 2;
-		pause_us(fs_proc.options.steal_tick * pause);
-		if (!fs_lease_keep())
+		if (!pause)
+			return true;
+		pause *= fs_proc.options.steal_tick;
+		if (!fs_lease_keep(pause))
 			return false;
+		pause_us(pause);
 	}
 }
 
@@ -185,7 +173,7 @@ void fs_stealer_start(void)
 	fs_enter(&old);
 	fs_proc.stealing_failed = true;
 	fs_log(FS_LOG_WARN, "workers keep to the global listener: no stealing thread (%s)", fs_errname(rc));
-	for (unsigned g = 0; g < FS_GROUPS_MAX; g++)
+	for (unsigned g = 0; g < fs_groups_end; g++)
 		if (fs_groups[g].held && fs_group_own(g))
 			fs_worker_leave_all(g);
 	fs_leave(&old);

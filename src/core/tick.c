@@ -16,6 +16,9 @@
 /* Cores up to which every queue is looked at in every tick (215 ns each). With more, quick ones have their turn. */
 #define CORES_EACH_TICK 16
 #define TURNS 4
+/* After so many ticks in vain the pause grows by one, up to the longest. */
+#define VAIN_TICKS 128
+#define VAIN_PAUSE_MAX 16
 
 /* The thread's own memory. Large and rarely used: pages that are not touched do not exist. */
 static struct fs_policy_core cores[FS_GROUPS_MAX][FS_CORES_MAX];
@@ -28,8 +31,11 @@ static uint32_t beat_now[FS_WORKERS_MAX];
 static uint16_t speaker[FS_CORES_MAX];
 static unsigned turn[FS_GROUPS_MAX];
 static uint32_t ticks;
+static uint32_t since_us; /* time since the last look */
 static bool someone_died;
-static bool in_vain;
+static uint32_t vain; /* ticks in a row that changed nothing, although something is queued */
+static bool acted;    /* in this tick: somebody was woken, or moved by himself */
+static bool urgent;   /* ... something is queued whose worker did not move, or that others are to take */
 
 static struct fs_policy_params params(void)
 {
@@ -89,7 +95,6 @@ static void sample_workers(unsigned group)
 		m->parked = parked && (!m->served || m->parked);
 		m->served = true;
 		m->waiting |= waiting;
-		in_vain &= beat_now[s] == beat_before[s];
 		m->moved |= !parked && beat_now[s] != beat_before[s];
 	}
 }
@@ -114,7 +119,8 @@ static bool sample_queue(unsigned group, unsigned core, bool first)
 	s->limit = atomic_load_explicit(&fs_group_rec(group)->backlog, memory_order_relaxed);
 	taken = atomic_load_explicit(&rec->accepted_local, memory_order_relaxed) +
 		atomic_load_explicit(&rec->given, memory_order_relaxed);
-	s->taken = first ? 0 : (uint32_t)(taken - taken_before[group][core]);
+	/* Per tick: looks may be further apart. */
+	s->taken = first ? 0 : (uint32_t)((taken - taken_before[group][core]) * fs_proc.options.steal_tick / (since_us + 1));
 	taken_before[group][core] = taken;
 	s->kicked = atomic_load_explicit(&rec->kick, memory_order_relaxed) != 0;
 	/* Woken, and still asleep: its eventfd was emptied for another group. */
@@ -127,6 +133,7 @@ static bool sample_queue(unsigned group, unsigned core, bool first)
 		if (s->sched == FS_SCHED_UNKNOWN && !fs_worker_alive(speaker[core]))
 			someone_died = true;
 	}
+	urgent |= s->queue && !s->moved;
 	return s->queue > 0;
 }
 
@@ -196,7 +203,9 @@ static void judge(unsigned group, const struct fs_policy_params *p, bool first)
 			fs_help_change(group, c, was, core->help);
 		core->help = fs_help_of(group, c);
 		steer |= core->out != !!atomic_load_explicit(&rec->out, memory_order_relaxed);
-		fs_balancing_note(c, samples[c].served && !samples[c].parked && !core->out, core->standing, samples[c].taken);
+		urgent |= samples[c].queue && core->help != FS_HELP_NONE;
+		fs_balancing_note(c, samples[c].served && !samples[c].parked, core->out, core->standing, samples[c].queue > 0,
+				  samples[c].taken);
 	}
 	if (steer)
 		pass_by(group);
@@ -213,31 +222,67 @@ static void match(unsigned group)
 {
 	unsigned n = fs_policy_match(cores[group], samples, fs_proc.ncores, &turn[group], pairs, FS_COUNT(pairs));
 
-	in_vain &= n == 0;
+	acted |= n > 0;
 	for (unsigned i = 0; i < n; i++) {
 		fs_steal_kick(group, pairs[i].thief, pairs[i].victim);
 		tell_kicked(pairs[i].thief);
 	}
 }
 
-bool fs_tick(uint32_t elapsed_us, bool first)
+/* Waits that all workers together came to since the last look, in 1/16 per millisecond. */
+static uint32_t waits_per_ms(uint32_t elapsed_us)
+{
+	uint64_t beats = 0;
+
+	for (unsigned s = 0, end = fs_workers_end(); s < end; s++)
+		if (fs_worker_rec_live(s))
+			beats += beat_now[s] - beat_before[s];
+	acted |= beats > 0;
+	return (uint32_t)(beats * 8000 / (elapsed_us + 1));
+}
+
+static uint32_t pause_after(uint32_t elapsed_us, bool queued)
+{
+	uint32_t rate = waits_per_ms(elapsed_us);
+
+	vain = acted || !queued ? 0 : vain + 1;
+	/* A queue that nobody can take from, because all are stuck: less and less often. */
+	if (vain >= VAIN_TICKS)
+		return vain >= VAIN_TICKS * VAIN_PAUSE_MAX ? VAIN_PAUSE_MAX : vain / VAIN_TICKS + 1;
+	if (urgent)
+		return 1;
+	if (rate >= 16 * 16)
+		return 8;
+	if (rate >= 4 * 16)
+		return 4;
+	if (rate >= 16)
+		return 2;
+	return queued;
+}
+
+uint32_t fs_tick(uint32_t elapsed_us, bool first)
 {
 	const struct fs_policy_params p = params();
-	bool any = false;
+	bool queued = false;
 
 	ticks++;
-	in_vain = true;
+	acted = false;
+	urgent = first;
+	since_us = elapsed_us;
 	read_workers();
-	for (unsigned g = 0; g < FS_GROUPS_MAX; g++) {
+	for (unsigned g = 0; g < fs_groups_end; g++) {
+		bool here = false;
+
 		if (!handled(g))
 			continue;
 		sample_workers(g);
 		for (unsigned c = 0; c < fs_proc.ncores; c++)
 			if (listening(g, c))
-				any |= sample_queue(g, c, first);
+				here |= sample_queue(g, c, first);
 		judge(g, &p, first);
-		if (any)
+		if (here)
 			match(g);
+		queued |= here;
 	}
 	if (someone_died) {
 		someone_died = false;
@@ -245,12 +290,7 @@ bool fs_tick(uint32_t elapsed_us, bool first)
 	}
 	if (!first)
 		fs_balancing_tick(elapsed_us, beat_now);
-	return any;
-}
-
-bool fs_tick_in_vain(void)
-{
-	return in_vain;
+	return pause_after(elapsed_us, queued);
 }
 
 /* ---- sleeping ---- */
@@ -260,7 +300,7 @@ void fs_tick_begin(uint64_t slept_us)
 	fs_balancing_begin(slept_us);
 	for (unsigned s = 0, end = fs_workers_end(); s < end; s++)
 		beat_now[s] = atomic_load_explicit(&fs_worker_rec(s)->beat, memory_order_relaxed);
-	for (unsigned g = 0; g < FS_GROUPS_MAX; g++) {
+	for (unsigned g = 0; g < fs_groups_end; g++) {
 		for (unsigned c = 0; handled(g) && c < fs_proc.ncores; c++) {
 			struct fs_policy_core *core = &cores[g][c];
 			uint32_t patience = core->patience;
@@ -281,7 +321,7 @@ static bool to_arm(unsigned group, unsigned core)
 
 void fs_tick_arm(void)
 {
-	for (unsigned g = 0; g < FS_GROUPS_MAX; g++)
+	for (unsigned g = 0; g < fs_groups_end; g++)
 		for (unsigned c = 0; handled(g) && c < fs_proc.ncores; c++)
 			if (to_arm(g, c))
 				fs_hub_watch(g, c, fs_groups[g].local[c], true);
@@ -289,7 +329,7 @@ void fs_tick_arm(void)
 
 bool fs_tick_fired(void)
 {
-	for (unsigned g = 0; g < FS_GROUPS_MAX; g++)
+	for (unsigned g = 0; g < fs_groups_end; g++)
 		for (unsigned c = 0; handled(g) && c < fs_proc.ncores; c++)
 			if (to_arm(g, c))
 				return true;

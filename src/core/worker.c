@@ -115,7 +115,7 @@ void fs_worker_reap(void)
 	for (unsigned s = 0, end = fs_workers_end(); s < end; s++) {
 		if (!fs_worker_rec_live(s) || fs_worker_alive(s))
 			continue;
-		for (unsigned g = 0; g < FS_GROUPS_MAX; g++)
+		for (unsigned g = 0; g < fs_groups_end; g++)
 			if (fs_groups[g].held && fs_rec_has(fs_worker_rec(s)->announced, g))
 				rec_leave(s, g, true);
 		fs_worker_rec_free(s);

@@ -211,17 +211,16 @@ struct h_stuck h_stick(uint16_t port, unsigned client, enum h_stick how)
 	return s;
 }
 
-void h_unstick(struct h_stuck s)
+void h_release(unsigned worker)
 {
-	H_CHECK(orders->worker[s.worker].stuck > 0);
-	H_OK(sem_post(&orders->release[s.worker]));
-	H_CHECK(h_answered_by(s.fd) == s.worker);
+	H_CHECK(orders->worker[worker].stuck > 0);
+	H_OK(sem_post(&orders->release[worker]));
 }
 
-void h_unstick_dead(struct h_stuck s)
+void h_unstick(struct h_stuck s)
 {
-	H_OK(sem_post(&orders->release[s.worker]));
-	H_OK(close(s.fd));
+	h_release(s.worker);
+	H_CHECK(h_answered_by(s.fd) == s.worker);
 }
 
 bool h_all_by(uint16_t port, unsigned worker)

@@ -63,8 +63,8 @@ struct h_stuck {
 struct h_stuck h_stick(uint16_t port, unsigned client, enum h_stick how);
 /* Lets it go on, and takes its answer, which has to come. */
 void h_unstick(struct h_stuck s);
-/* Lets it go on, and expects nothing. */
-void h_unstick_dead(struct h_stuck s);
+/* Lets one of the worker's threads go on. */
+void h_release(unsigned worker);
 
 /* 20 from every client, one at a time: whether all were answered, and by that worker. */
 bool h_all_by(uint16_t port, unsigned worker);

@@ -9,7 +9,7 @@
 /* Queues that a worker looks at before it waits, and connections of its own for each stolen one, as in the library. */
 #define LOOKS_MAX 4
 #define RATIO 5
-#define PLOT_US 20000
+#define PLOT_US 50000
 
 struct event {
 	uint64_t at;

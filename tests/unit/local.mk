@@ -8,10 +8,13 @@ UNIT_LDADD = libfastsock_core.la $(CHECK_LIBS)
 # Without system calls worth the name: these run under user-mode emulation too.
 UNIT_PURE = \
 	tests/unit/test_balance \
+	tests/unit/test_balance_open \
 	tests/unit/test_cpus \
 	tests/unit/test_policy \
+	tests/unit/test_policy_busy \
 	tests/unit/test_policy_match \
 	tests/unit/test_steer \
+	tests/unit/test_steer_share \
 	tests/unit/test_topology
 
 UNIT_KERNEL = \
@@ -21,30 +24,47 @@ UNIT_KERNEL = \
 check_PROGRAMS += $(UNIT_PURE) $(UNIT_KERNEL)
 TESTS += $(UNIT_PURE) $(UNIT_KERNEL)
 
-tests_unit_test_balance_SOURCES = tests/unit/test_balance.c tests/lib/unit.h
+tests_unit_test_balance_SOURCES = tests/unit/test_balance.c tests/unit/balance_check.h tests/lib/unit.h
 tests_unit_test_balance_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_unit_test_balance_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_test_balance_LDADD = $(UNIT_LDADD)
+
+tests_unit_test_balance_open_SOURCES = tests/unit/test_balance_open.c tests/unit/balance_check.h tests/lib/unit.h
+tests_unit_test_balance_open_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_test_balance_open_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_test_balance_open_LDADD = $(UNIT_LDADD)
 
 tests_unit_test_cpus_SOURCES = tests/unit/test_cpus.c tests/lib/unit.h
 tests_unit_test_cpus_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_unit_test_cpus_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_test_cpus_LDADD = $(UNIT_LDADD)
 
-tests_unit_test_policy_SOURCES = tests/unit/test_policy.c tests/lib/unit.h
+tests_unit_test_policy_SOURCES = tests/unit/test_policy.c tests/unit/policy_check.h tests/lib/unit.h
 tests_unit_test_policy_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_unit_test_policy_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_test_policy_LDADD = $(UNIT_LDADD)
+
+tests_unit_test_policy_busy_SOURCES = tests/unit/test_policy_busy.c tests/unit/policy_check.h tests/lib/unit.h
+tests_unit_test_policy_busy_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_test_policy_busy_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_test_policy_busy_LDADD = $(UNIT_LDADD)
 
 tests_unit_test_policy_match_SOURCES = tests/unit/test_policy_match.c tests/lib/unit.h
 tests_unit_test_policy_match_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_unit_test_policy_match_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_test_policy_match_LDADD = $(UNIT_LDADD)
 
-tests_unit_test_steer_SOURCES = tests/unit/test_steer.c tests/lib/bpf_interp.c tests/lib/bpf_interp.h tests/lib/unit.h
+tests_unit_test_steer_SOURCES = tests/unit/test_steer.c tests/unit/steer_check.h \
+	tests/lib/bpf_interp.c tests/lib/bpf_interp.h tests/lib/unit.h
 tests_unit_test_steer_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_unit_test_steer_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_test_steer_LDADD = $(UNIT_LDADD)
+
+tests_unit_test_steer_share_SOURCES = tests/unit/test_steer_share.c tests/unit/steer_check.h \
+	tests/lib/bpf_interp.c tests/lib/bpf_interp.h tests/lib/unit.h
+tests_unit_test_steer_share_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_test_steer_share_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_test_steer_share_LDADD = $(UNIT_LDADD)
 
 tests_unit_test_topology_SOURCES = tests/unit/test_topology.c tests/lib/unit.h
 tests_unit_test_topology_CPPFLAGS = $(UNIT_CPPFLAGS)
