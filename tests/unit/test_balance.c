@@ -145,6 +145,19 @@ START_TEST(random_demand)
 }
 END_TEST
 
+/* Few connections that cost much: it is the time that counts. */
+START_TEST(expensive_requests)
+{
+	all_at(4, 300);
+	for (unsigned i = 0; i < 4; i++)
+		loads[i].accepted = 1000;
+	loads[2].busy = 1000;
+	for (int i = 0; i < 3; i++)
+		load_step(4);
+	ck_assert_uint_gt(b.share[2].away, ALL / 4);
+}
+END_TEST
+
 /* A worker that dies takes nothing with it: what it took goes to others, what it gave stays with its CPU. */
 START_TEST(unable_gives_up)
 {
@@ -342,6 +355,7 @@ int main(void)
 	tcase_add_test(tc, nothing_moves);
 	tcase_add_test(tc, one_cpu_feeds_all);
 	tcase_add_test(tc, random_demand);
+	tcase_add_test(tc, expensive_requests);
 	tcase_add_test(tc, unable_gives_up);
 	tcase_add_test(tc, overloaded_receiver);
 	tcase_add_test(tc, home_is_not_overfilled);
