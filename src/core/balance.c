@@ -38,7 +38,7 @@
 /* Groups that would change hands before steering is told: a 32nd of a CPU's. */
 #define TELL (ALL / 32)
 
-/* Gains cannot be more than the receivers' own number of groups each; the weights say who gets how much of `more`. */
+/* Deals out `more` groups by weight; nobody can gain more than a whole CPU's. */
 static void grow(struct fs_balance *b, const uint32_t *weight, unsigned n, uint32_t more)
 {
 	/* Who is full drops out, so there may be several rounds; each fills somebody or is the last. */
@@ -80,7 +80,7 @@ static void shrink(struct fs_balance *b, unsigned n, uint32_t have, uint32_t wan
 	}
 }
 
-/* Whether so many groups would change hands that steering has to know, or a core has all of its own again. */
+/* Whether so many groups would change hands that steering has to know, or a core is whole again. */
 static bool tell(struct fs_balance *b, unsigned n)
 {
 	unsigned moved = 0;
@@ -204,7 +204,7 @@ static bool has_room(const struct fs_balance_load *load, const struct means *m)
 	return busy + ROOM_APART <= m->over_busy || (m->busy <= ROOM_MEAN && (uint64_t)load->accepted * 2 <= m->accepted);
 }
 
-/* The part of a core's load that is above the mean, in 1/1024: by time, or by connections when its time is used up. */
+/* The part of a core's load above the mean, in 1/1024: by time, or by connections, as time has an end. */
 static uint32_t surplus(const struct fs_balance_load *load, const struct means *m)
 {
 	uint64_t busy = busy_of(load), by_busy = 0, by_accepted = 0;
@@ -261,7 +261,7 @@ bool fs_balance_load(struct fs_balance *b, const struct fs_balance_load *loads, 
 				share->gain /= 2;
 			continue;
 		}
-		/* Three quarters of what is too much: what is measured is a sample, and others move groups here, too. */
+		/* Three quarters of what is too much: it was measured in a moment's sample. */
 		if (room)
 			b->by_load[i] = (uint16_t)(b->by_load[i] + (ALL - b->by_load[i]) * surplus(&loads[i], &m) / 1024 * 3 / 4);
 	}

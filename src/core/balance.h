@@ -39,13 +39,17 @@ struct fs_balance {
 
 /*
  * One step for uneven load, to be called once per period of about 100 ms: groups move
- * from cores that are overloaded (busy nearly all the time, or a standing queue) to
- * cores that have room. Returns whether the shares changed so much that steering has to be told.
+ * from cores that stay overloaded (busy nearly all the time, or a standing queue, for
+ * three periods) to cores that have room. Returns whether the shares changed so much
+ * that steering has to be told: more than a 32nd of a CPU's groups would change hands,
+ * or a core has all of its own again.
  */
 bool fs_balance_load(struct fs_balance *b, const struct fs_balance_load *loads, unsigned n);
 /*
- * One step for connections that stay open, to be called every 10 ms or so, because
- * ten thousand may arrive in half a second. Only `able` and `open` are looked at.
+ * One step for connections that stay open; `able`, `out` and `open` are looked at, and
+ * nothing depends on how long ago the last step was. What arrives between two steps cannot
+ * be helped, so a step every tick keeps 10,000 that come within half a second even (most
+ * over mean 1.15) on 256 cores, and one every 10 ms on 32.
  */
 bool fs_balance_open(struct fs_balance *b, const struct fs_balance_load *loads, unsigned n);
 

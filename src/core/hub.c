@@ -69,13 +69,13 @@ int fs_hub_make(void)
 	return rc;
 }
 
-int fs_hub_watch(unsigned group, unsigned core, int listener, bool armed)
+int fs_hub_arm(unsigned group, unsigned core, int listener)
 {
-	struct epoll_event ev = { .events = (armed ? EPOLLIN : 0u) | EPOLLONESHOT, .data.u64 = group };
+	struct epoll_event ev = { .events = EPOLLIN | EPOLLONESHOT, .data.u64 = group };
 	int rc;
 
 	/* Before the kernel is told: it may fire at once, and whoever wakes takes it back. */
-	atomic_store_explicit(&fs_core_rec(group, core)->armed, armed, memory_order_seq_cst);
+	atomic_store_explicit(&fs_core_rec(group, core)->armed, 1, memory_order_seq_cst);
 	rc = fs_sys_epoll_ctl(fs_hub.watch[core], EPOLL_CTL_MOD, listener, &ev);
 	return rc == -ENOENT ? fs_sys_epoll_ctl(fs_hub.watch[core], EPOLL_CTL_ADD, listener, &ev) : rc;
 }

@@ -28,11 +28,11 @@
 int fs_hub_make(void);
 
 /*
- * The local listener that serves as the core's in this group: into the core's watch,
- * armed or not; and anew. Tells the shared record. 0 or -errno.
+ * The next connection in the queue of this core's local listener wakes a thread; one that
+ * waits there already does at once. Tells the shared record. 0 or -errno.
  */
-int fs_hub_watch(unsigned group, unsigned core, int listener, bool armed);
-/* Whether it has fired, or was never armed. */
+int fs_hub_arm(unsigned group, unsigned core, int listener);
+/* Whether it has fired since. */
 static inline bool fs_hub_fired(unsigned group, unsigned core)
 {
 	return !atomic_load_explicit(&fs_core_rec(group, core)->armed, memory_order_seq_cst);

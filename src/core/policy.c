@@ -29,7 +29,7 @@ static uint32_t patience(const struct fs_policy_core *core)
 	return core->patience ? core->patience : 1;
 }
 
-/* A core that is out, whose worker sits in its wait with nothing to wake it: it could be given flows again. */
+/* A core that is out, whose worker sits in its wait with nothing to wake it: flows would. */
 static bool asks_back(const struct fs_policy_core *core, const struct fs_policy_sample *s)
 {
 	return core->out && s->waiting && !s->queue && core->away % ASK_BACK_EVERY == ASK_BACK_EVERY - 1;
@@ -81,7 +81,9 @@ static uint32_t average(uint32_t old, uint32_t queue)
 {
 	uint32_t now = queue * 256;
 
-	return now >= old ? old + (now - old) / AVERAGE_TICKS : old - (old - now + AVERAGE_TICKS - 1) / AVERAGE_TICKS;
+	if (now >= old)
+		return old + (now - old) / AVERAGE_TICKS;
+	return old - (old - now + AVERAGE_TICKS - 1) / AVERAGE_TICKS;
 }
 
 /*
@@ -116,7 +118,7 @@ static void judge_busy(struct fs_policy_core *core, const struct fs_policy_sampl
 		core->busy = false;
 }
 
-/* Whether the worker does not serve: for how long that has to last depends on what the scheduler says of it. */
+/* Whether the worker does not serve; how long that has to last depends on what the scheduler says. */
 static bool judge_stuck(struct fs_policy_core *core, const struct fs_policy_sample *s, const struct fs_policy_params *p,
 			bool first)
 {
@@ -124,7 +126,7 @@ static bool judge_stuck(struct fs_policy_core *core, const struct fs_policy_samp
 
 	if (first || s->moved || (!s->queue && s->waiting))
 		forget_still(core);
-	/* It is the same block, computation or stop while the count does not move, even if others emptied the queue. */
+	/* Though others emptied the queue: while the count does not move, it is the same block or stop. */
 	if (!s->queue) {
 		core->still = 0;
 		return core->stuck > 0;
@@ -215,7 +217,10 @@ unsigned fs_policy_match(const struct fs_policy_core *cores, const struct fs_pol
 	}
 	if (!victims)
 		return 0;
-	/* Behind the first victim: numbers near each other are mostly CPUs near each other, and thieves take turns, too. */
+	/*
+	 * Behind the first victim: numbers near each other are mostly CPUs near each other, and
+	 * thieves take turns, too.
+	 */
 	thief = victim[0].core;
 	while (victims) {
 		unsigned rest = 0;

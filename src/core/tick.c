@@ -312,11 +312,9 @@ void fs_tick_begin(uint64_t slept_us)
 	}
 }
 
-/* Without stealing, only those listeners count whose core nobody listens for. */
 static bool to_arm(unsigned group, unsigned core)
 {
-	return listening(group, core) && fs_hub_fired(group, core) &&
-	       (fs_proc.options.steal || fs_help_of(group, core) >= FS_HELP_PARKED);
+	return listening(group, core) && fs_hub_fired(group, core);
 }
 
 void fs_tick_arm(void)
@@ -324,7 +322,7 @@ void fs_tick_arm(void)
 	for (unsigned g = 0; g < fs_groups_end; g++)
 		for (unsigned c = 0; handled(g) && c < fs_proc.ncores; c++)
 			if (to_arm(g, c))
-				fs_hub_watch(g, c, fs_groups[g].local[c], true);
+				fs_hub_arm(g, c, fs_groups[g].local[c]);
 }
 
 bool fs_tick_fired(void)

@@ -25,22 +25,14 @@ static bool listens(unsigned group, unsigned core)
 }
 
 /*
- * Nobody waits there: the others look after its queue from now on, those that run
- * by themselves, those that sleep when the stealing thread wakes them.
+ * A core is parked when none of its workers waits: the others look after its queue from
+ * now on, those that run by themselves, those that sleep when the stealing thread wakes
+ * them.
  */
-static void mark(unsigned group, unsigned core, enum fs_help help)
-{
-	fs_help_set(group, core, help);
-	/* With stealing, the listener is armed whenever the thread sleeps. */
-	if (!fs_proc.options.steal && fs_groups[group].local[core] > 0)
-		fs_hub_watch(group, core, fs_groups[group].local[core], true);
-}
-
-/* A core is parked when none of its workers waits. */
 static void park_if_deserted(unsigned group, unsigned core)
 {
 	if (listens(group, core) && !fs_workers_waiting(group, core))
-		mark(group, core, FS_HELP_PARKED);
+		fs_help_set(group, core, FS_HELP_PARKED);
 }
 
 /* Its last worker left. What arrives later, of handshakes that are under way, the stealing thread notices. */
@@ -49,9 +41,9 @@ static void desert(unsigned group, unsigned core)
 	if (!listens(group, core) || fs_workers_waiting(group, core))
 		return;
 	if (fs_workers_serving(group, core))
-		mark(group, core, FS_HELP_PARKED);
-	else if (!fs_proc.options.steal || fs_sockopt_queue(fs_groups[group].local[core]) > 0)
-		mark(group, core, FS_HELP_DESERTED);
+		fs_help_set(group, core, FS_HELP_PARKED);
+	else if (fs_sockopt_queue(fs_groups[group].local[core]) > 0)
+		fs_help_set(group, core, FS_HELP_DESERTED);
 	else
 		fs_help_set(group, core, FS_HELP_NONE);
 }
@@ -216,7 +208,7 @@ static int open_local(unsigned group, unsigned core)
 	atomic_store_explicit(&rec->member[n].core, core, memory_order_relaxed);
 	atomic_store_explicit(&rec->nmembers, n + 1, memory_order_relaxed);
 	atomic_store_explicit(&cr->member, n, memory_order_relaxed);
-	return fs_hub_watch(group, core, fd, fs_proc.options.steal);
+	return fs_hub_arm(group, core, fd);
 }
 
 static bool serve_own(unsigned group)

@@ -12,6 +12,7 @@ STORIES += \
 	tests/preload/stuck_epoll.pre \
 	tests/preload/stuck_epoll_modes.pre \
 	tests/preload/stuck_epoll_nested.pre \
+	tests/preload/stuck_first_wait.pre \
 	tests/preload/stuck_herd.pre \
 	tests/preload/stuck_no_stealing.pre \
 	tests/preload/stuck_poll_accept.pre \
@@ -48,6 +49,8 @@ tests_preload_stuck_epoll_modes_pre_SOURCES = tests/preload/stuck_epoll_modes.c 
 tests_preload_stuck_epoll_modes_pre_LDADD = $(STORY_LDADD)
 tests_preload_stuck_epoll_nested_pre_SOURCES = tests/preload/stuck_epoll_nested.c tests/preload/stuck.h
 tests_preload_stuck_epoll_nested_pre_LDADD = $(STORY_LDADD)
+tests_preload_stuck_first_wait_pre_SOURCES = tests/preload/stuck_first_wait.c
+tests_preload_stuck_first_wait_pre_LDADD = $(STORY_LDADD)
 tests_preload_stuck_herd_pre_SOURCES = tests/preload/stuck_herd.c
 tests_preload_stuck_herd_pre_LDADD = $(STORY_LDADD)
 tests_preload_stuck_no_stealing_pre_SOURCES = tests/preload/stuck_no_stealing.c

@@ -49,6 +49,13 @@ void h_serve(int lfd, unsigned worker);
 /* Called by every worker after each of its waits, which last 5 ms at most then. Set before workers are started. */
 extern void (*h_serve_each)(int lfd, unsigned worker);
 
+/*
+ * Has each of the first n workers, which are processes, wait anew: after a stop the
+ * kernel ends a wait with EINTR. Who was never woken since the group became active still
+ * waits for the global listener.
+ */
+void h_nudge(unsigned n);
+
 /* A connection from a CPU of h_cpu. */
 int h_connect_from(unsigned client, uint16_t port);
 /* Reads the answer, closes, and tells whose it is; H_WORKERS_MAX for none. */

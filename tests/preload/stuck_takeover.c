@@ -41,6 +41,7 @@ static void story(int sig, const char *what)
 	lfd = h_serve_listener();
 	h_prefork(WORKERS, lfd, h_serve);
 	h_warm_up(lfd);
+	h_nudge(WORKERS);
 	H_CHECK(h_all_local(lfd));
 	/* While nobody serves and something is queued, the active thread cannot go to sleep. */
 	for (unsigned i = 0; i < WORKERS; i++)

@@ -6,7 +6,7 @@
 #include <string.h>
 
 #define NONE UINT32_MAX
-/* Queues that a worker looks at before it waits, and connections of its own for each stolen one, as in the library. */
+/* As in the library: queues that a worker looks at before it waits, and own connections for each stolen one. */
 #define LOOKS_MAX 4
 #define RATIO 5
 #define PLOT_US 50000
@@ -165,7 +165,7 @@ static unsigned find_victim(struct sim_world *w, unsigned c)
 	return NONE;
 }
 
-/* Its wait is over, or it has served a connection: the next one, from its own queue or another one, or it waits. */
+/* Its wait is over, or it has served one: the next, from its own queue or another one, or it waits. */
 static void work(struct sim_world *w, unsigned c)
 {
 	struct sim_core *core = &w->core[c];
@@ -414,13 +414,12 @@ struct sim_result sim_run(const struct sim_trace *trace, const struct sim_option
 
 uint64_t sim_percentile(const struct sim_result *r, unsigned permille)
 {
-	uint64_t seen = 0, want = (r->served * permille + 999) / 1000;
+	uint64_t seen = 0, want = (r->served * permille + 999) / 1000, us;
 	unsigned b = 0;
 
-	for (; b < SIM_BUCKETS - 1 && seen < want; b++)
-		seen += r->histogram[b];
-	if (b <= 2 * SIM_STEPS)
-		return b;
-	b--;
-	return (uint64_t)(b % SIM_STEPS + SIM_STEPS + 1) << (b / SIM_STEPS - 1);
+	while (b < SIM_BUCKETS - 1 && seen + r->histogram[b] < want)
+		seen += r->histogram[b++];
+	/* The end of the bucket, but not more than there was. */
+	us = b < 2 * SIM_STEPS ? b : (uint64_t)(b % SIM_STEPS + SIM_STEPS + 1) << (b / SIM_STEPS - 1);
+	return us < r->wait_max ? us : r->wait_max;
 }

@@ -158,6 +158,28 @@ START_TEST(expensive_requests)
 }
 END_TEST
 
+/*
+ * With stealing, cores that get nothing look busy: with what they steal. It comes to them
+ * anyway, so they have room for it; but not when all together are near their limits.
+ */
+START_TEST(busy_with_stolen)
+{
+	for (unsigned n = 4; n <= FS_CORES_MAX; n *= 4) {
+		for (uint32_t busy = 780; busy <= 900; busy += 120) {
+			start();
+			all_at(n, busy);
+			for (unsigned i = 1; i < n; i++)
+				loads[i].accepted = 0;
+			loads[0].busy = 900;
+			loads[0].accepted = 50000;
+			for (int i = 0; i < 4; i++)
+				load_step(n);
+			ck_assert_int_eq(b.share[0].away > ALL / 4, busy == 780);
+		}
+	}
+}
+END_TEST
+
 /* A worker that dies takes nothing with it: what it took goes to others, what it gave stays with its CPU. */
 START_TEST(unable_gives_up)
 {
@@ -356,6 +378,7 @@ int main(void)
 	tcase_add_test(tc, one_cpu_feeds_all);
 	tcase_add_test(tc, random_demand);
 	tcase_add_test(tc, expensive_requests);
+	tcase_add_test(tc, busy_with_stolen);
 	tcase_add_test(tc, unable_gives_up);
 	tcase_add_test(tc, overloaded_receiver);
 	tcase_add_test(tc, home_is_not_overfilled);
