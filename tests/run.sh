@@ -348,7 +348,7 @@ pass_races()
 {
 	build_in races -- CC=gcc CFLAGS='-O1 -g -fsanitize=thread' || return
 	suite "races: preload tests" "$build" \
-		make -C "$build" check "TESTS=$(tests_of "$build" preload | tr ' ' '\n' | grep -E '/(threads_|shared_epoll)' | tr '\n' ' ')"
+		make -C "$build" check "TESTS=$(tests_of "$build" preload | tr ' ' '\n' | grep -E '/(threads_|shared_epoll|stuck_shared)' | tr '\n' ' ')"
 }
 
 pass_clang()

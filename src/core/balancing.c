@@ -12,8 +12,6 @@
 
 /* Of Affinity-Accept, too: load is looked at every 100 ms. */
 #define LOAD_PERIOD_US 100000
-/* Ten thousand connections may arrive in half a second, and stay. */
-#define OPEN_PERIOD_US 10000
 /* Periods that are made up for after the thread slept: enough for all that moved to come home. */
 #define QUIET_PERIODS_MAX 32
 
@@ -35,7 +33,7 @@ static struct fs_balance balance;
 static struct fs_balance_load loads[FS_CORES_MAX];
 static uint64_t running_us[FS_CORES_MAX]; /* in this period: its worker ran, or a connection waited */
 static bool waiting[FS_CORES_MAX];        /* ... in this tick */
-static uint64_t load_us, open_us;
+static uint64_t load_us;
 static uint32_t period;
 static uint32_t asked_before[FS_WORKERS_MAX]; /* period in which a worker's times were last read */
 
@@ -145,10 +143,9 @@ void fs_balancing_tick(uint32_t elapsed_us, const uint32_t *beat)
 		waiting[c] = false;
 	}
 	load_us += elapsed_us;
-	open_us += elapsed_us;
-	if (!fs_proc.options.balance || open_us < OPEN_PERIOD_US)
+	if (!fs_proc.options.balance)
 		return;
-	open_us = 0;
+	/* At every look: ten thousand connections may arrive in half a second, and stay. */
 	count_open();
 	changed = fs_balance_open(&balance, loads, fs_proc.ncores);
 	if (load_us >= LOAD_PERIOD_US) {

@@ -21,6 +21,7 @@ struct fs_instance {
 	 */
 	_Atomic uint32_t serial; /* of the worker that waits on it; 0 while none did */
 	_Atomic bool shared;     /* more than one thread waits on it */
+	_Atomic bool nests;      /* has or had an instance with a listener in it: waiting here is waiting there */
 	_Atomic bool oneshot;    /* has or had a one-shot registration: events are looked at after a wait */
 	int slot;                /* that worker's, + 1 */
 	unsigned core;           /* and its core */
@@ -50,6 +51,15 @@ static inline bool fs_instance_settled(unsigned index)
 /* epoll_ctl() on a listener. 0 or -errno. Takes the process lock. */
 int fs_epoll_ctl(int epfd, int op, int fd, struct epoll_event *ev);
 
+/* An instance that holds a listener was added to another one. Takes the process lock. */
+void fs_epoll_nested(int epfd);
+/*
+ * A worker waits on an instance that we know nothing of: perhaps one that holds a
+ * listener was added to it before we looked. Asks the kernel, once for each
+ * instance. Takes the process lock.
+ */
+void fs_epoll_discover(int epfd);
+
 /*
  * The calling thread is about to wait on the instance: it joins, or moves over to
  * its local listener. Takes the process lock.
@@ -72,7 +82,9 @@ static inline bool fs_instance_counted(unsigned index)
 	const struct fs_instance *in = &fs_instances[index];
 
 	return fs_self.serial && atomic_load_explicit(&in->serial, memory_order_relaxed) == fs_self.serial &&
-	       !atomic_load_explicit(&in->shared, memory_order_relaxed);
+	       !atomic_load_explicit(&in->shared, memory_order_relaxed) &&
+	       (atomic_load_explicit(&in->first, memory_order_relaxed) ||
+		atomic_load_explicit(&in->nests, memory_order_relaxed));
 }
 
 /* Before epoll_wait(), and after it. Where nothing is to be done: inline, no lock. */
@@ -80,8 +92,11 @@ static inline void fs_epoll_waits(int epfd, uint16_t tag)
 {
 	if (FS_UNLIKELY(fs_self.pending))
 		fs_epoll_flush();
-	if (FS_LIKELY(fs_tag_kind(tag) != FS_TAG_EPOLL))
+	if (FS_LIKELY(fs_tag_kind(tag) != FS_TAG_EPOLL)) {
+		if (FS_UNLIKELY(fs_self.slot && !tag))
+			fs_epoll_discover(epfd);
 		return;
+	}
 	if (FS_UNLIKELY(!fs_instance_settled(fs_tag_index(tag))))
 		fs_epoll_before_wait(epfd, fs_tag_index(tag));
 	if (fs_steal_due())

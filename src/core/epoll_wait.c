@@ -145,6 +145,16 @@ void fs_epoll_before_wait(int epfd, unsigned index)
 	fs_stealer_ensure();
 }
 
+static void look_in(const struct fs_instance *in)
+{
+	for (int i = in->first; i; i = fs_regs[i - 1].next) {
+		const struct fs_reg *r = &fs_regs[i - 1];
+
+		if (r->inner && !r->quiet && !r->lapsed)
+			fs_steal_look(fs_reg_listener(r)->group);
+	}
+}
+
 /*
  * Without the lock: the thread that waits here follows links that others may change,
  * but they are indices into an array that is never freed (reg.h).
@@ -158,12 +168,10 @@ void fs_epoll_look(unsigned index)
 	if (fs_beat_flags() & FS_WORKER_OUT)
 		fs_worker_back();
 	fs_beat_clear(FS_WORKER_KICKED);
-	for (int i = in->first; i; i = fs_regs[i - 1].next) {
-		const struct fs_reg *r = &fs_regs[i - 1];
-
-		if (r->inner && !r->quiet && !r->lapsed)
-			fs_steal_look(fs_reg_listener(r)->group);
-	}
+	look_in(in);
+	for (unsigned i = 0; in->nests && i < FS_INSTANCES_MAX; i++)
+		if (fs_instances[i].refs && fs_instance_mine(&fs_instances[i]))
+			look_in(&fs_instances[i]);
 }
 
 void fs_epoll_flush(void)

@@ -12,6 +12,8 @@
  * highest one, copied at each fork.
  */
 #define HIDDEN_BASE_MAX 8192
+/* How far beyond the soft limit they may reach: some dozens of listeners on hundreds of CPUs. */
+#define BEYOND_MAX 65536
 
 _Atomic uint16_t fs_fd_tags[FS_FD_MAX];
 
@@ -41,19 +43,34 @@ int fs_fd_next_tagged(unsigned from, unsigned to)
 	return -1;
 }
 
-static int hidden_base(void)
+/*
+ * A number beyond the application's own limit, where there is room up to the hard
+ * limit: then not one number is taken away from the application, and hundreds of CPUs
+ * fit beside a soft limit of 1,024. The limit is raised for the one call; what is
+ * open beyond it stays so. -EMFILE where that is not possible.
+ */
+static int dup_beyond(int fd, unsigned long soft, unsigned long hard)
 {
-	unsigned long soft = 1024;
+	unsigned long raised = soft + BEYOND_MAX < hard ? soft + BEYOND_MAX : hard;
+	int hidden;
 
-	fs_sys_getrlimit_nofile(&soft);
-	soft = soft / 4 * 3;
-	return soft > HIDDEN_BASE_MAX ? HIDDEN_BASE_MAX : (int)soft;
+	if (soft > HIDDEN_BASE_MAX || hard <= soft || fs_sys_setrlimit_nofile(raised) < 0)
+		return -EMFILE;
+	hidden = fs_sys_fcntl(fd, F_DUPFD_CLOEXEC, soft);
+	fs_sys_setrlimit_nofile(soft);
+	return hidden;
 }
 
 int fs_fd_hide(int fd)
 {
-	int hidden = fs_sys_fcntl(fd, F_DUPFD_CLOEXEC, (unsigned long)hidden_base());
+	unsigned long soft = 1024, hard = 1024, base;
+	int hidden;
 
+	fs_sys_getrlimit_nofile(&soft, &hard);
+	hidden = dup_beyond(fd, soft, hard);
+	base = soft / 4 * 3;
+	if (hidden < 0)
+		hidden = fs_sys_fcntl(fd, F_DUPFD_CLOEXEC, base > HIDDEN_BASE_MAX ? HIDDEN_BASE_MAX : base);
 	fs_sys_close(fd);
 	if (hidden >= FS_FD_MAX) {
 		fs_sys_close(hidden);

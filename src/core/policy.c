@@ -12,6 +12,8 @@
  * fourth tick. One that blocks is found at its first.
  */
 #define ASK_EVERY 4
+/* A queue that idle workers would have emptied by now, in ticks. */
+#define LONG 4
 /* How often a core that is passed by, and waits, is asked for whether it may come back, in ticks. */
 #define ASK_BACK_EVERY 16
 /*
@@ -43,6 +45,11 @@ bool fs_policy_suspects(const struct fs_policy_core *core, const struct fs_polic
 		return asks_back(core, s);
 	/* A worker that was just woken is still inside its wait: no reason to ask before the second tick. */
 	return s->queue && (first ? !s->waiting : core->still % ASK_EVERY == s->waiting);
+}
+
+static uint32_t ticks_of(const struct fs_policy_sample *s)
+{
+	return s->ticks ? s->ticks : 1;
 }
 
 /* Nothing is queued, or nothing is known of the time before. */
@@ -92,7 +99,7 @@ static uint32_t average(uint32_t old, uint32_t queue)
  */
 static bool stands(struct fs_policy_core *core, const struct fs_policy_sample *s, const struct fs_policy_params *p)
 {
-	core->above++;
+	core->above += ticks_of(s);
 	core->taken += s->taken;
 	if (!s->unseen && (uint64_t)s->queue * core->above <= (uint64_t)p->target * core->taken) {
 		core->above = 0;
@@ -111,7 +118,7 @@ static void judge_busy(struct fs_policy_core *core, const struct fs_policy_sampl
 	if (!s->unseen)
 		core->average = average(core->average, s->queue < QUEUE_MAX ? s->queue : QUEUE_MAX);
 	core->standing = stands(core, s, p);
-	core->calm = core->standing ? 0 : core->calm + 1;
+	core->calm = core->standing ? 0 : core->calm + ticks_of(s);
 	if (core->standing || (uint64_t)s->queue * 100 > (uint64_t)p->high * s->limit)
 		core->busy = true;
 	else if (core->calm >= p->window && (uint64_t)core->average * 100 <= (uint64_t)p->low * s->limit * 256)
@@ -160,7 +167,11 @@ void fs_policy_judge(struct fs_policy_core *core, const struct fs_policy_sample 
 		return;
 	}
 	if (!p->steal) {
+		/* Counted on, so that the scheduler is asked for a worker that died. */
+		uint32_t still = s->queue && !s->moved ? core->still + 1 : 0;
+
 		start_over(core, FS_HELP_NONE);
+		core->still = still;
 		return;
 	}
 	if (first)
@@ -188,58 +199,102 @@ void fs_policy_judge(struct fs_policy_core *core, const struct fs_policy_sample 
 	}
 }
 
-static bool is_thief(const struct fs_policy_core *core, const struct fs_policy_sample *s)
+/*
+ * `any`: also one that is somewhere outside its wait. It may sleep in a wait that we do
+ * not see, and be idle (an epoll instance inside another one); if not, it takes the
+ * connection when it comes back.
+ */
+static bool is_thief(const struct fs_policy_core *core, const struct fs_policy_sample *s, bool any)
 {
-	return s->served && !s->parked && s->waiting && !s->kicked && !s->queue && core->help == FS_HELP_NONE;
+	return s->served && !s->parked && !s->kicked && !s->queue &&
+	       (any ? !s->waiting && !s->moved : s->waiting && core->help == FS_HELP_NONE);
+}
+
+/* Cores with a queue that needs help, and how many connections wait there still. */
+struct victims {
+	unsigned n;
+	struct {
+		uint16_t core;
+		uint32_t left;
+	} at[FS_CORES_MAX];
+};
+
+static void find_victims(struct victims *v, const struct fs_policy_core *cores, const struct fs_policy_sample *samples,
+			 unsigned n, unsigned from)
+{
+	v->n = 0;
+	for (unsigned i = 0; i < n; i++) {
+		unsigned c = from + i < n ? from + i : from + i - n;
+
+		if (cores[c].help == FS_HELP_NONE || !samples[c].queue)
+			continue;
+		v->at[v->n].core = (uint16_t)c;
+		v->at[v->n++].left = samples[c].queue;
+	}
+}
+
+/* What is left of the victims of old, who wait for longer than a thief needs. */
+static void keep_patient(struct victims *v, const struct fs_policy_core *cores)
+{
+	unsigned kept = 0;
+
+	for (unsigned i = 0; i < v->n; i++)
+		if (cores[v->at[i].core].help >= FS_HELP_PARKED || cores[v->at[i].core].stuck >= LONG)
+			v->at[kept++] = v->at[i];
+	v->n = kept;
+}
+
+static unsigned pair_up(struct victims *v, const struct fs_policy_core *cores, const struct fs_policy_sample *samples,
+			unsigned n, bool any, unsigned *turn, struct fs_policy_pair *pairs, unsigned npairs, unsigned max)
+{
+	unsigned looked = 0, thief;
+
+	/*
+	 * Behind the first victim: numbers near each other are mostly CPUs near each other, and
+	 * thieves take turns, too.
+	 */
+	thief = v->n ? v->at[0].core : 0;
+	while (v->n) {
+		unsigned rest = 0;
+
+		/* A thief for each victim; those with more in their queues stay for the next round. */
+		for (unsigned i = 0; i < v->n; i++) {
+			if (npairs == max)
+				return npairs;
+			do {
+				thief = thief + 1 < n ? thief + 1 : 0;
+			} while (++looked < n && !is_thief(&cores[thief], &samples[thief], any));
+			if (looked >= n) {
+				/* Those before this one have had theirs. */
+				for (; i < v->n; i++)
+					v->at[rest++] = v->at[i];
+				v->n = rest;
+				return npairs;
+			}
+			pairs[npairs++] = (struct fs_policy_pair){ (uint16_t)thief, v->at[i].core };
+			*turn = (v->at[i].core + 1u) % n;
+			if (--v->at[i].left)
+				v->at[rest++] = v->at[i];
+		}
+		v->n = rest;
+	}
+	return npairs;
 }
 
 unsigned fs_policy_match(const struct fs_policy_core *cores, const struct fs_policy_sample *samples, unsigned n,
 			 unsigned *turn, struct fs_policy_pair *pairs, unsigned max)
 {
-	struct {
-		uint16_t core;
-		uint32_t left;
-	} victim[FS_CORES_MAX];
-	unsigned victims = 0, npairs = 0, from, looked = 0, thief;
+	struct victims v;
+	unsigned npairs;
 
 	if (n > FS_CORES_MAX)
 		n = FS_CORES_MAX;
 	if (!n)
 		return 0;
-	from = *turn % n;
-	for (unsigned i = 0; i < n; i++) {
-		unsigned c = from + i < n ? from + i : from + i - n;
-
-		if (cores[c].help != FS_HELP_NONE && samples[c].queue) {
-			victim[victims].core = (uint16_t)c;
-			victim[victims++].left = samples[c].queue;
-		}
-	}
-	if (!victims)
-		return 0;
-	/*
-	 * Behind the first victim: numbers near each other are mostly CPUs near each other, and
-	 * thieves take turns, too.
-	 */
-	thief = victim[0].core;
-	while (victims) {
-		unsigned rest = 0;
-
-		/* A thief for each victim; those with more in their queues stay for the next round. */
-		for (unsigned v = 0; v < victims; v++) {
-			if (npairs == max)
-				return npairs;
-			do {
-				thief = thief + 1 < n ? thief + 1 : 0;
-			} while (++looked < n && !is_thief(&cores[thief], &samples[thief]));
-			if (looked >= n)
-				return npairs;
-			pairs[npairs++] = (struct fs_policy_pair){ (uint16_t)thief, victim[v].core };
-			*turn = (victim[v].core + 1u) % n;
-			if (--victim[v].left)
-				victim[rest++] = victim[v];
-		}
-		victims = rest;
-	}
-	return npairs;
+	find_victims(&v, cores, samples, n, *turn % n);
+	npairs = pair_up(&v, cores, samples, n, false, turn, pairs, 0, max);
+	if (npairs)
+		return npairs;
+	keep_patient(&v, cores);
+	return pair_up(&v, cores, samples, n, true, turn, pairs, npairs, max);
 }

@@ -51,7 +51,8 @@ struct fs_policy_sample {
 	uint32_t queue;      /* connections in its local listener's queue */
 	bool unseen;         /* the queue was not looked at in this tick; `queue` is 0 then */
 	uint32_t limit;      /* the most that queue can hold */
-	uint32_t taken;      /* connections taken from that queue since the last tick, by whomever */
+	uint32_t taken;      /* connections taken from that queue since the last look, by whomever */
+	uint32_t ticks;      /* time since the last look; 0 counts as 1 */
 	bool served;         /* a living worker serves it */
 	bool parked;         /* ... but does not wait for the group at the moment */
 	bool waiting;        /* ... and is inside a wait now */
@@ -113,7 +114,9 @@ struct fs_policy_pair {
  * Idle cores for queues that need help: at most `max` pairs into `pairs`, each thief
  * once, each victim at most as often as connections wait there, victims in turn from
  * *turn on, which moves. A thief is a core whose worker is inside its wait, has an
- * empty queue, no help mark, and was not kicked yet. Returns the number of pairs.
+ * empty queue, no help mark, and was not kicked yet; where there is none, for queues that
+ * have waited for a while, any core with an empty queue that was not kicked yet. Returns
+ * the number of pairs.
  */
 unsigned fs_policy_match(const struct fs_policy_core *cores, const struct fs_policy_sample *samples, unsigned n,
 			 unsigned *turn, struct fs_policy_pair *pairs, unsigned max);

@@ -28,7 +28,7 @@ struct fs_instance *fs_instance_make(int epfd)
 		fs_fd_set_tag(epfd, FS_TAG_EPOLL, i);
 		return in;
 	}
-	fs_log(FS_LOG_WARN, "a listener stays on the global one: more than %d epoll instances", FS_INSTANCES_MAX);
+	fs_log(FS_LOG_WARN, "listeners stay on the global one, in all but the first %d epoll instances", FS_INSTANCES_MAX);
 	return NULL;
 }
 

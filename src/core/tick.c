@@ -16,6 +16,8 @@
 /* Cores up to which every queue is looked at in every tick (215 ns each). With more, quick ones have their turn. */
 #define CORES_EACH_TICK 16
 #define TURNS 4
+/* Between two changes of steering for stuck cores there is a tick for each so many cores. */
+#define CORES_PER_TICK 16
 /* After so many ticks in vain the pause grows by one, up to the longest. */
 #define VAIN_TICKS 128
 #define VAIN_PAUSE_MAX 16
@@ -31,6 +33,7 @@ static uint32_t beat_now[FS_WORKERS_MAX];
 static uint16_t speaker[FS_CORES_MAX];
 static unsigned turn[FS_GROUPS_MAX];
 static uint32_t ticks;
+static uint32_t steered_at[FS_GROUPS_MAX]; /* tick of the last change for stuck cores */
 static uint32_t since_us; /* time since the last look */
 static bool someone_died;
 static uint32_t vain; /* ticks in a row that changed nothing, although something is queued */
@@ -113,14 +116,15 @@ static bool sample_queue(unsigned group, unsigned core, bool first)
 	uint64_t taken;
 	int queue = 0;
 
-	if (due(core))
+	s->unseen = !due(core);
+	if (!s->unseen)
 		queue = fs_sockopt_queue(fs_groups[group].local[core]);
 	s->queue = queue > 0 ? (uint32_t)queue : 0;
 	s->limit = atomic_load_explicit(&fs_group_rec(group)->backlog, memory_order_relaxed);
 	taken = atomic_load_explicit(&rec->accepted_local, memory_order_relaxed) +
 		atomic_load_explicit(&rec->given, memory_order_relaxed);
-	/* Per tick: looks may be further apart. */
-	s->taken = first ? 0 : (uint32_t)((taken - taken_before[group][core]) * fs_proc.options.steal_tick / (since_us + 1));
+	s->taken = first ? 0 : (uint32_t)(taken - taken_before[group][core]);
+	s->ticks = (since_us + fs_proc.options.steal_tick / 2) / fs_proc.options.steal_tick;
 	taken_before[group][core] = taken;
 	s->kicked = atomic_load_explicit(&rec->kick, memory_order_relaxed) != 0;
 	/* Woken, and still asleep: its eventfd was emptied for another group. */
@@ -156,8 +160,10 @@ static void pass_by(unsigned group)
 {
 	bool changed = false;
 
-	if (fs_tree_trylock() < 0)
+	/* Compiled for hundreds of cores, the program costs 20 to 70 us, so it changes less often there. */
+	if (ticks - steered_at[group] < fs_proc.ncores / CORES_PER_TICK || fs_tree_trylock() < 0)
 		return;
+	steered_at[group] = ticks;
 	for (unsigned c = 0; c < fs_proc.ncores; c++) {
 		struct fs_core_rec *rec = fs_core_rec(group, c);
 		bool out = cores[group][c].out;

@@ -48,8 +48,12 @@ int epoll_ctl(int epfd, int op, int fd, struct epoll_event *ev)
 	enum fs_tag_kind kind = fs_tag_kind(fs_fd_tag(fd));
 	int rc;
 
-	if (FS_LIKELY(kind != FS_TAG_LISTENER && kind != FS_TAG_INTERNAL))
-		return FS_REAL(epoll_ctl)(epfd, op, fd, ev);
+	if (FS_LIKELY(kind != FS_TAG_LISTENER && kind != FS_TAG_INTERNAL)) {
+		rc = FS_REAL(epoll_ctl)(epfd, op, fd, ev);
+		if (FS_UNLIKELY(kind == FS_TAG_EPOLL) && rc == 0 && op == EPOLL_CTL_ADD)
+			fs_epoll_nested(epfd);
+		return rc;
+	}
 	rc = kind == FS_TAG_INTERNAL ? -EBADF : fs_epoll_ctl(epfd, op, fd, ev);
 	if (rc >= 0)
 		return rc;

@@ -214,14 +214,30 @@ int fs_sys_gettid(void)
 	return (int)SYS(SYS_gettid);
 }
 
-int fs_sys_getrlimit_nofile(unsigned long *soft)
+static unsigned long bounded(rlim_t value)
 {
-	struct rlimit64 lim;
+	return value > 0x7fffffff ? 0x7fffffff : (unsigned long)value;
+}
+
+int fs_sys_getrlimit_nofile(unsigned long *soft, unsigned long *hard)
+{
+	struct rlimit lim;
 	int rc = (int)SYS(SYS_prlimit64, 0, RLIMIT_NOFILE, NULL, &lim);
 
-	if (rc == 0)
-		*soft = lim.rlim_cur > 0x7fffffff ? 0x7fffffff : (unsigned long)lim.rlim_cur;
+	if (rc == 0) {
+		*soft = bounded(lim.rlim_cur);
+		*hard = bounded(lim.rlim_max);
+	}
 	return rc;
+}
+
+int fs_sys_setrlimit_nofile(unsigned long soft)
+{
+	struct rlimit lim;
+	int rc = (int)SYS(SYS_prlimit64, 0, RLIMIT_NOFILE, NULL, &lim);
+
+	lim.rlim_cur = soft;
+	return rc < 0 ? rc : (int)SYS(SYS_prlimit64, 0, RLIMIT_NOFILE, &lim, NULL);
 }
 
 int fs_sys_getaffinity(int tid, void *mask, size_t len)

@@ -59,7 +59,9 @@ void fs_sys_nanosleep(const struct timespec *duration);
 
 int fs_sys_getpid(void);
 int fs_sys_gettid(void);
-int fs_sys_getrlimit_nofile(unsigned long *soft);
+/* The limit of descriptors, of this process; the hard limit stays as it is. At most 2^31 - 1 is told. */
+int fs_sys_getrlimit_nofile(unsigned long *soft, unsigned long *hard);
+int fs_sys_setrlimit_nofile(unsigned long soft);
 /*
  * Affinity masks as the kernel has them: `len` bytes of unsigned longs. The getter
  * returns the bytes that it wrote.

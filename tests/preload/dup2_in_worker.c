@@ -4,82 +4,27 @@
  * number, and the service goes on with both.
  */
 #define _GNU_SOURCE
-#include "harness.h"
+#include "numbers.h"
+#include "serve.h"
 
-#include <dirent.h>
 #include <sys/mman.h>
 
-#define NUMBERS 65536
-
 static _Atomic int *turn; /* worker that is to take the numbers, + 1; negative: it has */
-static bool known[NUMBERS];
 
-/* Every open descriptor that the program does not know. */
-static unsigned unknown(int *fds, unsigned max)
+static void each(int lfd, unsigned worker)
 {
-	DIR *dir = opendir("/proc/self/fd");
-	struct dirent *e;
-	unsigned n = 0;
-
-	H_CHECK(dir != NULL);
-	while ((e = readdir(dir))) {
-		int fd = atoi(e->d_name);
-
-		if (e->d_name[0] != '.' && fd != dirfd(dir) && fd < NUMBERS && !known[fd] && n < max)
-			fds[n++] = fd;
-	}
-	closedir(dir);
-	return n;
+	(void)lfd;
+	if (*turn != (int)worker + 1)
+		return;
+	h_take_numbers(worker ? "second worker" : "first worker");
+	*turn = -1;
 }
 
-static void know_all(void)
-{
-	int fds[1024];
-
-	for (unsigned i = unknown(fds, 1024); i > 0; i--)
-		known[fds[i - 1]] = true;
-}
-
-static void take_numbers(const char *who)
-{
-	int fds[64], p[2];
-	unsigned n, refused = 0;
-
-	n = unknown(fds, 64);
-	H_OK(pipe(p));
-	for (unsigned i = 0; i < n; i++) {
-		int got = dup2(p[0], fds[i]);
-
-		if (got == fds[i])
-			continue;
-		refused++;
-		h_report("%s: dup2 onto %d: %s", who, fds[i], strerrorname_np(errno));
-	}
-	for (unsigned i = 0; i < n; i++)
-		if (refused == 0)
-			H_OK(close(fds[i]));
-	H_OK(close(p[0]));
-	H_OK(close(p[1]));
-	h_report("%s: %s", who, n == 0 ? "nothing hidden" : refused ? "refused" : "taken");
-}
-
+/* The descriptors that the loop makes are the program's own. */
 static void serve(int lfd, unsigned worker)
 {
-	struct epoll_event ev = { .events = EPOLLIN };
-	int ep = H_OK(epoll_create1(0));
-
-	known[ep] = true;
-	H_OK(epoll_ctl(ep, EPOLL_CTL_ADD, lfd, &ev));
-	for (;;) {
-		int n = epoll_wait(ep, &ev, 1, 5), conn;
-
-		if (n == 1 && (conn = accept(lfd, NULL, NULL)) >= 0)
-			h_answer(conn, worker);
-		if (*turn == (int)worker + 1) {
-			take_numbers(worker ? "second worker" : "first worker");
-			*turn = -1;
-		}
-	}
+	h_serve_made = h_know;
+	h_serve(lfd, worker);
 }
 
 static bool taken(void *arg)
@@ -94,9 +39,11 @@ static void run(void)
 
 	turn = mmap(NULL, sizeof(*turn), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	H_CHECK(turn != MAP_FAILED);
-	know_all();
-	lfd = h_listener(SOCK_NONBLOCK);
-	known[lfd] = true;
+	h_serve_as(H_LOOP_EPOLL);
+	h_serve_each = each;
+	h_know_all();
+	lfd = h_serve_listener();
+	h_know(lfd);
 	h_prefork(2, lfd, serve);
 	h_shape(lfd);
 	for (int worker = 0; worker < 2; worker++) {

@@ -7,6 +7,7 @@ PRE_LOG_COMPILER = $(SHELL) $(top_srcdir)/tests/preload/run-preload.sh
 STORIES = \
 	tests/preload/accept_args.pre \
 	tests/preload/before_main.pre \
+	tests/preload/beyond_limit.pre \
 	tests/preload/cancel.pre \
 	tests/preload/child_closes.pre \
 	tests/preload/children_affinity.pre \
@@ -96,6 +97,7 @@ tests/preload/bad_values.log: tests/preload/single_acceptor.pre
 tests_preload_libharness_la_SOURCES = \
 	tests/preload/clients.c \
 	tests/preload/harness.c tests/preload/harness.h \
+	tests/preload/numbers.c tests/preload/numbers.h \
 	tests/preload/serve.c tests/preload/serve.h
 STORY_LDADD = tests/preload/libharness.la -lpthread -ldl
 
@@ -133,6 +135,8 @@ tests_preload_exec_upgrade_pre_SOURCES = tests/preload/exec_upgrade.c
 tests_preload_exec_upgrade_pre_LDADD = $(STORY_LDADD)
 tests_preload_families_pre_SOURCES = tests/preload/families.c
 tests_preload_families_pre_LDADD = $(STORY_LDADD)
+tests_preload_beyond_limit_pre_SOURCES = tests/preload/beyond_limit.c
+tests_preload_beyond_limit_pre_LDADD = $(STORY_LDADD)
 tests_preload_few_descriptors_pre_SOURCES = tests/preload/few_descriptors.c
 tests_preload_few_descriptors_pre_LDADD = $(STORY_LDADD)
 tests_preload_fortified_pre_SOURCES = tests/preload/fortified.c

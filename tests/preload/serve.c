@@ -22,6 +22,7 @@ struct orders {
 
 struct h_worker *h_worker;
 void (*h_serve_each)(int lfd, unsigned worker);
+void (*h_serve_made)(int fd);
 
 static struct orders *orders;
 static enum h_loop how_to_wait;
@@ -130,10 +131,19 @@ static void *share(void *arg)
 	return NULL;
 }
 
+static int make_instance(void)
+{
+	int ep = H_OK(epoll_create1(EPOLL_CLOEXEC));
+
+	if (h_serve_made)
+		h_serve_made(ep);
+	return ep;
+}
+
 static void start_epoll(int lfd, unsigned worker)
 {
 	struct epoll_event ev = { .events = EPOLLIN };
-	int ep = H_OK(epoll_create1(EPOLL_CLOEXEC)), outer = -1;
+	int ep = make_instance(), outer = -1;
 	struct sharer s = { ep, lfd, worker };
 	pthread_t t;
 
@@ -143,7 +153,7 @@ static void start_epoll(int lfd, unsigned worker)
 		ev.events |= EPOLLONESHOT;
 	H_OK(epoll_ctl(ep, EPOLL_CTL_ADD, lfd, &ev));
 	if (how_to_wait == H_LOOP_NESTED) {
-		outer = H_OK(epoll_create1(EPOLL_CLOEXEC));
+		outer = make_instance();
 		ev.events = EPOLLIN;
 		H_OK(epoll_ctl(outer, EPOLL_CTL_ADD, ep, &ev));
 	}
@@ -312,6 +322,11 @@ struct h_counts h_counts(void)
 		return sum;
 	sum.helpless = head->helpless;
 	sum.lease = (int)(head->lease >> 32);
+	for (uint32_t w = 0; w < FS_WORKERS_MAX; w++) {
+		const struct fs_worker_rec *rec = (const void *)((const char *)head + fs_region_workers_at());
+
+		sum.workers += rec[w].state == FS_WORKER_LIVE;
+	}
 	for (uint32_t g = 0; g < FS_GROUPS_MAX; g++) {
 		for (uint32_t c = 0; c < head->ncores; c++) {
 			const struct fs_core_rec *rec =

@@ -56,6 +56,9 @@ extern void (*h_serve_each)(int lfd, unsigned worker);
  */
 void h_nudge(unsigned n);
 
+/* Called with each descriptor, other than a connection, that a worker makes for itself. */
+extern void (*h_serve_made)(int fd);
+
 /* A connection from a CPU of h_cpu. */
 int h_connect_from(unsigned client, uint16_t port);
 /* Reads the answer, closes, and tells whose it is; H_WORKERS_MAX for none. */
@@ -89,7 +92,8 @@ struct fs_region_head *h_region(void);
 struct h_counts {
 	uint64_t stolen, given, rescued, woken;
 	unsigned helpless;
-	int lease; /* tid of the active stealing thread, or 0 */
+	int lease;        /* tid of the active stealing thread, or 0 */
+	unsigned workers; /* that are not known to be dead */
 };
 struct h_counts h_counts(void);
 

@@ -27,8 +27,22 @@ static void start(void)
 	h_report_state(lfd);
 }
 
+/* Whoever steals from it finds that it is dead, sooner or later. */
+static bool noticed(void *unused)
+{
+	struct h_result res;
+
+	(void)unused;
+	if (h_counts().workers == 1)
+		return true;
+	h_load(h_port(lfd), 5, &res);
+	return false;
+}
+
 static void end(void)
 {
+	if (h_present())
+		h_report(h_until(noticed, NULL) ? "its death was noticed" : "its death was not noticed");
 	h_end_workers();
 	H_OK(close(lfd));
 }
@@ -108,4 +122,6 @@ static void run(void)
 	under_load();
 }
 
-const struct h_story h_story = { .env = "FASTSOCK_STEAL=on\n", .expect = "active\nactive\nactive\nactive\n", .run = run };
+#define NOTICED "active\nits death was noticed\n"
+
+const struct h_story h_story = { .env = "FASTSOCK_STEAL=on\n", .expect = NOTICED NOTICED NOTICED NOTICED, .run = run };

@@ -4,24 +4,7 @@
  * the new one, which has its CPU.
  */
 #define _GNU_SOURCE
-#include "harness.h"
-
-static void serve(int lfd, unsigned worker)
-{
-	struct epoll_event ev = { .events = EPOLLIN | EPOLLEXCLUSIVE };
-	int ep = H_OK(epoll_create1(0));
-
-	H_OK(epoll_ctl(ep, EPOLL_CTL_ADD, lfd, &ev));
-	for (;;) {
-		int conn;
-
-		if (epoll_wait(ep, &ev, 1, -1) != 1)
-			continue;
-		conn = accept(lfd, NULL, NULL);
-		if (conn >= 0)
-			h_answer(conn, worker);
-	}
-}
+#include "serve.h"
 
 static pid_t start(int lfd, unsigned worker, unsigned delay_ms)
 {
@@ -30,17 +13,19 @@ static pid_t start(int lfd, unsigned worker, unsigned delay_ms)
 	H_CHECK(pid >= 0);
 	if (pid == 0) {
 		h_sleep_ms(delay_ms);
-		serve(lfd, worker);
+		h_serve(lfd, worker);
 	}
 	return pid;
 }
 
 static void run(void)
 {
-	int lfd = h_listener(SOCK_NONBLOCK);
 	struct h_result res;
 	pid_t pid[2];
+	int lfd;
 
+	h_serve_as(H_LOOP_EPOLL);
+	lfd = h_serve_listener();
 	for (unsigned i = 0; i < 2; i++)
 		pid[i] = start(lfd, i, 0);
 	h_warm_up(lfd);

@@ -3,17 +3,19 @@
 SYSTEM_TESTS = \
 	tests/system/haproxy_by_thread.test \
 	tests/system/haproxy_nbthread.test \
+	tests/system/haproxy_outcomes.test \
 	tests/system/install.test \
 	tests/system/lighttpd.test \
 	tests/system/memcached.test \
 	tests/system/nginx_accept_mutex.test \
+	tests/system/nginx_outcomes.test \
 	tests/system/nginx_reload.test \
 	tests/system/nginx_reuseport.test \
 	tests/system/nginx_stock.test \
 	tests/system/nginx_workers.test \
 	tests/system/redis.test
 
-check_PROGRAMS += tests/lib/pinned_client
+check_PROGRAMS += tests/lib/pinned_client bench/pinned_client
 tests_lib_pinned_client_SOURCES = tests/lib/pinned_client.c
 
 TESTS += $(SYSTEM_TESTS)
@@ -21,4 +23,5 @@ EXTRA_DIST += $(SYSTEM_TESTS) \
 	tests/system/haproxy.sh \
 	tests/system/lib.sh \
 	tests/system/nginx.sh \
+	tests/system/outcomes.sh \
 	tests/system/untouched.sh
