@@ -6,7 +6,8 @@ bench_programs = \
 	bench/hook_cost \
 	bench/accept_cost \
 	bench/startup \
-	bench/steer_cpu
+	bench/steer_cpu \
+	bench/tick_cost
 
 EXTRA_PROGRAMS += $(bench_programs)
 
@@ -23,6 +24,9 @@ bench_hook_cost_SOURCES = bench/hook_cost.c bench/bench.h
 bench_accept_cost_SOURCES = bench/accept_cost.c bench/bench.h
 bench_accept_cost_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/include
 bench_steer_cpu_SOURCES = bench/steer_cpu.c
+bench_tick_cost_SOURCES = bench/tick_cost.c bench/bench.h
+bench_tick_cost_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/src
+bench_tick_cost_LDADD = libfastsock_core.la
 bench_startup_SOURCES = bench/startup.c bench/bench.h
 
 EXTRA_DIST += \

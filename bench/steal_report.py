@@ -29,6 +29,12 @@ COLUMNS = [
     ("wakeups", "wake-ups", 0),
     ("library_wakeups", "of the library", 0),
     ("thread_percent", "steal thread %", 2),
+    ("percent_2", "% of a CPU, 2 cores", 2),
+    ("percent_64", "64", 2),
+    ("percent_256", "256", 2),
+    ("every_tick_percent_2", "looking every ms, 2 cores", 2),
+    ("every_tick_percent_64", "64", 2),
+    ("every_tick_percent_256", "256", 2),
 ]
 
 VALUE, WORST = ("value", None), ("worst", None)
@@ -63,6 +69,8 @@ BARS = [
     ("rate against reuseport", "one-cpu", "rate", "fastsock", against("reuseport"), ">=", 1, "x"),
     ("rate against stealing off", "one-cpu", "rate", "fastsock", against("fastsock-nosteal"), ">=", 0.98, "x"),
     ("most over mean open per worker", "long-lived", "imbalance", "fastsock", WORST, "<=", 1.2, "x"),
+    ("thread, percent of a CPU, 2 cores", "thread-cost", "percent_2", "fastsock", VALUE, "<=", 0.5, "%"),
+    ("thread, percent of a CPU, 64 cores", "thread-cost", "percent_64", "fastsock", VALUE, "<=", 2, "%"),
     ("wake-ups of the library's threads", "idle", "library_wakeups", "fastsock", WORST, "<=", 0, ""),
 ]
 

@@ -27,6 +27,8 @@
 #define PRESSED_APART 150
 /* What is away stays away: between "has room" and "overloaded" (balance.c). */
 #define HOLD 700
+/* Less busy than this, who took groups would not miss them. */
+#define LIGHT 250
 
 /* The thread's own memory; the shares that are in force are in the region. */
 static struct fs_balance balance;
@@ -44,6 +46,22 @@ void fs_balancing_note(unsigned core, bool able, bool out, bool standing, bool q
 	loads[core].able |= able;
 	loads[core].standing |= standing;
 	loads[core].accepted += taken;
+}
+
+/*
+ * Of a core that gave nearly all away, nothing can be measured any more. It gets its
+ * groups back when those who have them have little to do.
+ */
+static void hold_what_is_away(void)
+{
+	uint32_t most = 0;
+
+	for (unsigned c = 0; c < fs_proc.ncores; c++)
+		if (balance.share[c].gain && loads[c].busy > most)
+			most = loads[c].busy;
+	for (unsigned c = 0; c < fs_proc.ncores; c++)
+		if (balance.by_load[c] > FS_FLOW_GROUPS / 2 && most > LIGHT && loads[c].busy < HOLD)
+			loads[c].busy = HOLD;
 }
 
 /*
@@ -77,8 +95,7 @@ static void add_pressure(void)
 		if (ran_before[s] && asked_before[s] == period - 1 && r + d > 0) {
 			uint64_t share = d * 1000 / (r + d);
 
-			if (share >= PRESSED && (r + d) * 1000 / load_us >= PRESSED_BUSY &&
-			    balance.by_load[c] < FS_FLOW_GROUPS / 8 * 7)
+			if (share >= PRESSED && (r + d) * 1000 / load_us >= PRESSED_BUSY)
 				loads[c].busy = 1000;
 			else if (share >= PRESSED_STILL && balance.by_load[c] && loads[c].busy < HOLD)
 				loads[c].busy = HOLD;
@@ -157,6 +174,7 @@ void fs_balancing_tick(uint32_t elapsed_us, const uint32_t *beat)
 		}
 		period++;
 		add_pressure();
+		hold_what_is_away();
 		changed |= fs_balance_load(&balance, loads, fs_proc.ncores);
 		load_us = 0;
 		memset(running_us, 0, sizeof(running_us));

@@ -14,6 +14,8 @@ static void run(void)
 	h_serve_as(H_LOOP_EPOLL);
 	lfd = h_serve_listener();
 	h_prefork(3, lfd, h_serve);
+	/* All of them wait before the first connection: the group becomes active with the second one. */
+	h_sleep_ms(100);
 	h_warm_up(lfd);
 	h_all_local(lfd);
 	for (unsigned i = 0; i < 2; i++)
