@@ -84,7 +84,7 @@ static void add_pressure(void)
 		uint32_t c = atomic_load_explicit(&w->core, memory_order_relaxed);
 		uint64_t ran, waited, r, d;
 
-		if (!fs_worker_rec_live(s) || c >= fs_proc.ncores || (loads[c].busy < least + PRESSED_APART && !balance.by_load[c]))
+		if (!fs_worker_rec_live(s) || c >= fs_proc.ncores || (loads[c].busy < least + PRESSED_APART && !balance.by_load[c] && !balance.share[c].gain))
 			continue;
 		if (!fs_sched_times(atomic_load_explicit(&w->pid, memory_order_relaxed),
 				    atomic_load_explicit(&w->tid, memory_order_relaxed), &ran, &waited))
@@ -94,11 +94,15 @@ static void add_pressure(void)
 		/* Asked for the first time in a while: nothing is known of this period. */
 		if (ran_before[s] && asked_before[s] == period - 1 && r + d > 0) {
 			uint64_t share = d * 1000 / (r + d);
+			/* Once it gives, to the end: what it keeps shows less and less. */
+			uint64_t enough = balance.by_load[c] ? PRESSED_BUSY / 10 : PRESSED_BUSY;
 
-			if (share >= PRESSED && (r + d) * 1000 / load_us >= PRESSED_BUSY)
+			if (share >= PRESSED && (r + d) * 1000 / load_us >= enough)
 				loads[c].busy = 1000;
 			else if (share >= PRESSED_STILL && balance.by_load[c] && loads[c].busy < HOLD)
 				loads[c].busy = HOLD;
+			else if (balance.share[c].gain && (r + d) * 1000 / load_us < loads[c].busy)
+				loads[c].busy = (uint32_t)((r + d) * 1000 / load_us); /* exact, where a sample is not */
 		}
 		ran_before[s] = ran;
 		waited_before[s] = waited;

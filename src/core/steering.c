@@ -80,6 +80,9 @@ static unsigned collect_own(unsigned group, bool stuck)
 		if (m && m < members && fs_workers_serving(group, c)) {
 			if (stuck || !atomic_load_explicit(&rec->out, memory_order_relaxed))
 				targets[n++] = target(c, m);
+			/* Another worker of the core, still in its first wait: a share of it all, until that wakes it. */
+			if (fs_worker_plain(group, c))
+				targets[n++] = (struct fs_steer_target){ .cpu = fs_proc.cpu[c] };
 		} else if (fs_worker_announced(group, c)) {
 			/*
 			 * A worker that does not serve its local listener yet sits on the global one: its

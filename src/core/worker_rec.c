@@ -61,6 +61,15 @@ bool fs_worker_announced(unsigned group, unsigned core)
 	return false;
 }
 
+bool fs_worker_plain(unsigned group, unsigned core)
+{
+	for (unsigned s = 0, end = fs_workers_end(); s < end; s++)
+		if (fs_worker_rec_live(s) && core_of(s) == core && fs_rec_has(fs_worker_rec(s)->announced, group) &&
+		    !fs_rec_has(fs_worker_rec(s)->serving, group))
+			return true;
+	return false;
+}
+
 unsigned fs_workers_of(unsigned group)
 {
 	unsigned n = 0;

@@ -48,6 +48,8 @@ unsigned fs_workers_serving(unsigned group, unsigned core);
 /* Whether one of them waits for it now. */
 bool fs_workers_waiting(unsigned group, unsigned core);
 bool fs_worker_announced(unsigned group, unsigned core);
+/* Whether one of those with this core does not serve: it waits on the global listener. */
+bool fs_worker_plain(unsigned group, unsigned core);
 
 /* Nobody serves local listeners any more, until workers join again. Nobody knows the group any more. */
 void fs_workers_unserve(unsigned group);
