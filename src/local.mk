@@ -11,9 +11,11 @@ libfastsock_core_la_SOURCES = \
 	src/core/cpus.c src/core/cpus.h \
 	src/core/descriptor.c src/core/descriptor.h \
 	src/core/epoll.c src/core/epoll.h src/core/epoll_wait.c \
+	src/core/estate.c src/core/estate.h \
 	src/core/fdtab.c src/core/fdtab.h \
 	src/core/group.c src/core/group.h \
 	src/core/handover.c src/core/handover.h \
+	src/core/heir.c src/core/heir.h \
 	src/core/help.c src/core/help.h \
 	src/core/hub.c src/core/hub.h \
 	src/core/inner.c src/core/inner.h \

@@ -6,11 +6,9 @@
 #include <string.h>
 #include <sys/mman.h>
 
-#include "group.h"
-#include "hub.h"
+#include "estate.h"
 #include "listen.h"
 #include "log.h"
-#include "siblings.h"
 #include "sys/sys.h"
 #include "worker.h"
 
@@ -20,27 +18,16 @@
 
 /* ---- what is written, and read again by the same process as another program ---- */
 
-struct tree {
+struct testament {
 	uint32_t magic;
-	uint32_t version; /* of the region */
 	uint32_t pid;
 	uint32_t ngroups;
-	int32_t memfd;
-	int32_t claims;
-	struct fs_hub hub;
-};
-
-struct part {
-	uint32_t group;
-	int32_t global;
-	int32_t claim;
-	int32_t local[FS_CORES_MAX];
-	uint64_t cookie[FS_CORES_MAX]; /* of the local listeners */
+	struct fs_estate_tree tree;
 };
 
 /* Large; the process lock guards them. */
-static struct tree tree;
-static struct part part;
+static struct testament testament;
+static struct fs_estate_part part;
 static int memory = -1; /* the memfd, between begin and exec */
 
 /* ---- at start ---- */
@@ -88,14 +75,6 @@ static char *path_of(int fd, char path[32])
 	return at;
 }
 
-static bool link_is(int fd, const char *target)
-{
-	char path[32], link[sizeof(self)];
-	long len = fs_sys_readlink(path_of(fd, path), link, sizeof(link) - 1);
-
-	return len > 0 && (size_t)len == strlen(target) && memcmp(link, target, (size_t)len) == 0;
-}
-
 static const char *base(const char *path)
 {
 	const char *slash = strrchr(path, '/');
@@ -112,14 +91,14 @@ static bool same_program(int dir, const char *path)
 	if (!self[0] || !path)
 		return false;
 	if (dir >= 0 && !*path)
-		return link_is(dir, self);
+		return fs_estate_link_is(dir, self);
 	/* Looked up in PATH by libc: the name has to do. */
 	if (!strchr(path, '/'))
 		return strcmp(path, base(self)) == 0;
 	fd = fs_sys_openat(dir, path, O_PATH | O_CLOEXEC);
 	if (fd < 0)
 		return false;
-	same = link_is(fd, self);
+	same = fs_estate_link_is(fd, self);
 	fs_sys_close(fd);
 	return same;
 }
@@ -166,30 +145,23 @@ bool fs_handover_due(int dir, const char *path)
 }
 
 /* Through execve(), or not. */
-static void pass(int fd, bool through)
+static bool pass(int32_t *fd, void *through)
 {
-	if (fd > 0)
-		fs_sys_fcntl(fd, F_SETFD, through ? 0 : FD_CLOEXEC);
+	if (*fd > 0)
+		fs_sys_fcntl(*fd, F_SETFD, *(bool *)through ? 0 : FD_CLOEXEC);
+	return true;
 }
 
 static void pass_tree(bool through)
 {
-	pass(fs_proc.memfd, through);
-	pass(fs_proc.claims, through);
-	pass(fs_hub.hub, through);
-	pass(fs_hub.watchdog, through);
-	for (unsigned c = 0; c < fs_proc.ncores; c++) {
-		pass(fs_hub.watch[c], through);
-		pass(fs_hub.kick[c], through);
-	}
+	fs_estate_tree_of(&testament.tree);
+	fs_estate_each(&testament.tree, pass, &through);
 }
 
-static void pass_group(const struct fs_group *p, bool through)
+static void pass_group(unsigned group, bool through)
 {
-	pass(p->global, through);
-	pass(p->claim, through);
-	for (unsigned c = 0; c < fs_proc.ncores; c++)
-		pass(p->local[c], through);
+	fs_estate_part_of(&part, group);
+	fs_estate_each_part(&part, fs_proc.ncores, pass, &through);
 }
 
 static bool put(const void *data, size_t len)
@@ -197,39 +169,23 @@ static bool put(const void *data, size_t len)
 	return fs_sys_write(memory, data, len) == (long)len;
 }
 
-static bool put_group(unsigned group)
-{
-	const struct fs_group *p = &fs_groups[group];
-
-	memset(&part, 0, sizeof(part));
-	part.group = group;
-	part.global = p->global;
-	part.claim = p->claim;
-	for (unsigned c = 0; c < fs_proc.ncores; c++) {
-		part.local[c] = p->local[c];
-		part.cookie[c] = p->local[c] > 0 ? fs_sockopt_cookie(p->local[c]) : 0;
-	}
-	pass_group(p, true);
-	return put(&part, sizeof(part));
-}
-
 static bool write_all(void)
 {
-	memset(&tree, 0, sizeof(tree));
-	tree.magic = MAGIC;
-	tree.version = FS_REGION_VERSION;
-	tree.pid = (uint32_t)fs_proc.pid;
-	tree.memfd = fs_proc.memfd;
-	tree.claims = fs_proc.claims;
-	tree.hub = fs_hub;
-	for (unsigned g = 0; g < FS_GROUPS_MAX; g++)
-		tree.ngroups += to_hand_over(g);
-	if (!put(&tree, sizeof(tree)))
-		return false;
-	for (unsigned g = 0; g < FS_GROUPS_MAX; g++)
-		if (to_hand_over(g) && !put_group(g))
-			return false;
 	pass_tree(true);
+	testament.magic = MAGIC;
+	testament.pid = (uint32_t)fs_proc.pid;
+	testament.ngroups = 0;
+	for (unsigned g = 0; g < fs_groups_end; g++)
+		testament.ngroups += to_hand_over(g);
+	if (!put(&testament, sizeof(testament)))
+		return false;
+	for (unsigned g = 0; g < fs_groups_end; g++) {
+		if (!to_hand_over(g))
+			continue;
+		pass_group(g, true);
+		if (!put(&part, sizeof(part)))
+			return false;
+	}
 	return fs_sys_fcntl(memory, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE | F_SEAL_SEAL) >= 0;
 }
 
@@ -303,7 +259,7 @@ void fs_handover_cancel(void)
 	pass_tree(false);
 	for (unsigned g = 0; g < FS_GROUPS_MAX; g++)
 		if (fs_groups[g].held)
-			pass_group(&fs_groups[g], false);
+			pass_group(g, false);
 	fs_leave(&old);
 }
 
@@ -312,99 +268,6 @@ void fs_handover_cancel(void)
 static bool get(int fd, void *data, size_t len)
 {
 	return fs_sys_read(fd, data, len) == (long)len;
-}
-
-/* From now on one of ours. Its number stays. */
-static int keep(int fd)
-{
-	if (fd <= 0 || fd >= FS_FD_MAX || fs_sys_fcntl(fd, F_SETFD, FD_CLOEXEC) < 0)
-		return 0;
-	fs_fd_set_tag(fd, FS_TAG_INTERNAL, 0);
-	return fd;
-}
-
-static bool take_region(void)
-{
-	uint64_t size = fs_sys_file_size(tree.memfd);
-	static struct fs_region_head head; /* a copy: others may write to it */
-	int rc, seals = fs_sys_fcntl(tree.memfd, F_GET_SEALS, 0);
-
-	if (seals < 0 || !(seals & F_SEAL_SHRINK) || !link_is(tree.memfd, "/memfd:" FS_REGION_NAME " (deleted)") ||
-	    size < sizeof(head))
-		return false;
-	rc = fs_sys_map_shared(tree.memfd, size, &fs_proc.region);
-	if (rc < 0)
-		return false;
-	memcpy(&head, fs_proc.region, sizeof(head));
-	if (fs_region_check(&head, size)) {
-		fs_sys_unmap(fs_proc.region, size);
-		fs_proc.region = NULL;
-		return false;
-	}
-	fs_proc.ncores = head.ncores;
-	memcpy(fs_proc.cpu, head.cpu, sizeof(fs_proc.cpu));
-	fs_proc.memfd = keep(tree.memfd);
-	fs_proc.claims = keep(tree.claims);
-	fs_hub.hub = keep(tree.hub.hub);
-	fs_hub.watchdog = keep(tree.hub.watchdog);
-	for (unsigned c = 0; c < fs_proc.ncores; c++) {
-		fs_hub.watch[c] = keep(tree.hub.watch[c]);
-		fs_hub.kick[c] = keep(tree.hub.kick[c]);
-	}
-	return true;
-}
-
-static void drop_descriptor(int fd)
-{
-	if (fd > 2)
-		fs_sys_close(fd);
-}
-
-/* Nobody knows what they are: better not to have them. */
-static void drop_tree(void)
-{
-	drop_descriptor(tree.memfd);
-	drop_descriptor(tree.claims);
-	drop_descriptor(tree.hub.hub);
-	drop_descriptor(tree.hub.watchdog);
-	for (unsigned c = 0; c < FS_CORES_MAX; c++) {
-		drop_descriptor(tree.hub.watch[c]);
-		drop_descriptor(tree.hub.kick[c]);
-	}
-}
-
-static void drop_part(void)
-{
-	drop_descriptor(part.global);
-	drop_descriptor(part.claim);
-	for (unsigned c = 0; c < FS_CORES_MAX; c++)
-		drop_descriptor(part.local[c]);
-}
-
-static bool part_true(void)
-{
-	if (part.group >= FS_GROUPS_MAX || fs_groups[part.group].held || fs_group_state(part.group) == FS_GROUP_FREE ||
-	    fs_group_state(part.group) == FS_GROUP_ABANDONED)
-		return false;
-	if (fs_sockopt_cookie(part.global) !=
-	    atomic_load_explicit(&fs_group_rec(part.group)->member[0].cookie, memory_order_relaxed))
-		return false;
-	for (unsigned c = 0; c < fs_proc.ncores; c++)
-		if (part.local[c] > 0 && fs_sockopt_cookie(part.local[c]) != part.cookie[c])
-			return false;
-	return true;
-}
-
-static void take_part(void)
-{
-	static struct fs_group p; /* large */
-
-	memset(&p, 0, sizeof(p));
-	p.global = keep(part.global);
-	p.claim = keep(part.claim);
-	for (unsigned c = 0; c < fs_proc.ncores; c++)
-		p.local[c] = keep(part.local[c]);
-	fs_group_hold(part.group, &p);
 }
 
 /* The application's own descriptors, under whatever numbers: all that is open. */
@@ -425,22 +288,20 @@ void fs_handover_take(const char *value)
 	for (; *value >= '0' && *value <= '9' && fd < FS_FD_MAX; value++)
 		fd = fd * 10 + (*value - '0');
 	/* Somebody else's, or nobody's: not a word, and nothing is touched. */
-	if (*value || fd < 3 || !link_is(fd, LINK) || !(fs_sys_fcntl(fd, F_GET_SEALS, 0) & F_SEAL_WRITE) ||
-	    fs_sys_lseek(fd, 0) < 0 || !get(fd, &tree, sizeof(tree)) || tree.magic != MAGIC ||
-	    tree.pid != (uint32_t)fs_proc.pid)
+	if (*value || fd < 3 || !fs_estate_link_is(fd, LINK) || !(fs_sys_fcntl(fd, F_GET_SEALS, 0) & F_SEAL_WRITE) ||
+	    fs_sys_lseek(fd, 0) < 0 || !get(fd, &testament, sizeof(testament)) || testament.magic != MAGIC ||
+	    testament.pid != (uint32_t)fs_proc.pid)
 		return;
-	if (tree.version != FS_REGION_VERSION || !fs_proc.on || !take_region()) {
+	if (!fs_proc.on || !fs_estate_take(&testament.tree)) {
 		fs_log(FS_LOG_WARN, "what the program before this one handed over is not taken: it ran another version of"
 				    " libfastsock; its listeners work as without fastsock until it is gone");
-		drop_tree();
+		fs_estate_drop(&testament.tree);
 	}
-	for (uint32_t i = 0; i < tree.ngroups && get(fd, &part, sizeof(part)); i++) {
-		if (fs_proc.region && part_true()) {
-			take_part();
+	for (uint32_t i = 0; i < testament.ngroups && get(fd, &part, sizeof(part)); i++) {
+		if (fs_proc.region && fs_estate_take_part(&part))
 			taken++;
-		} else {
-			drop_part();
-		}
+		else
+			fs_estate_drop_part(&part);
 	}
 	fs_sys_close(fd);
 	if (!taken)

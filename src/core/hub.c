@@ -80,6 +80,13 @@ int fs_hub_arm(unsigned group, unsigned core, int listener)
 	return rc == -ENOENT ? fs_sys_epoll_ctl(fs_hub.watch[core], EPOLL_CTL_ADD, listener, &ev) : rc;
 }
 
+void fs_hub_heir(unsigned group, int fd)
+{
+	struct epoll_event ev = { .events = EPOLLIN | EPOLLET, .data.u64 = FS_HUB_HEIR + group };
+
+	fs_sys_epoll_ctl(fs_hub.hub, EPOLL_CTL_ADD, fd, &ev);
+}
+
 int fs_hub_sleep(void)
 {
 	struct epoll_event ev, fired[8];
@@ -94,8 +101,10 @@ int fs_hub_sleep(void)
 		fs_sys_read(fs_hub.watchdog, &expirations, sizeof(expirations));
 		return group;
 	}
+	if (ev.data.u64 >= FS_HUB_HEIR && ev.data.u64 < FS_HUB_HEIR + FS_GROUPS_MAX)
+		return (int)ev.data.u64;
 	if (ev.data.u64 >= fs_proc.ncores)
-		return -EINVAL;
+		return -EINTR;
 	do {
 		n = fs_sys_epoll_wait(fs_hub.watch[ev.data.u64], fired, FS_COUNT(fired), 0);
 		for (int i = 0; i < n; i++) {

@@ -38,11 +38,15 @@ static inline bool fs_hub_fired(unsigned group, unsigned core)
 	return !atomic_load_explicit(&fs_core_rec(group, core)->armed, memory_order_seq_cst);
 }
 
+/* The group's heir socket (heir.h) wakes a thread, too. */
+void fs_hub_heir(unsigned group, int fd);
 /*
  * Sleeps until a connection fires or the watchdog expires. Consumes the events, so
  * that what fired stays silent. Returns the group that fired, FS_GROUPS_MAX for the
- * watchdog, or -errno. Called without any lock.
+ * watchdog, FS_HUB_HEIR + the group where somebody asks for it, or -errno. Called
+ * without any lock.
  */
+#define FS_HUB_HEIR 0x10000
 int fs_hub_sleep(void);
 
 /* ---- the lease ---- */

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "handover.h"
+#include "heir.h"
 #include "help.h"
 #include "hub.h"
 #include "log.h"
@@ -163,6 +164,7 @@ static int record(int fd, int backlog, const struct fs_group_rec *want, const st
 		return rc;
 	}
 	atomic_store_explicit(&rec->state, FS_GROUP_PASSIVE, memory_order_relaxed);
+	fs_heir_make(group);
 	return 0;
 }
 
@@ -276,6 +278,19 @@ static int again(struct fs_listener *l, int fd, int backlog)
 	return rc;
 }
 
+/* Another process of the same server is there already: HAProxy's reload. */
+static bool join_another(int fd)
+{
+	static struct fs_group_rec want; /* large; the process lock guards it */
+	int domain = fs_sockopt_int(fd, SOL_SOCKET, SO_DOMAIN, -1);
+
+	return fs_proc.options.steer != FS_STEER_OFF && !fs_foreign_process() && fd < FS_FD_MAX &&
+	       (domain == AF_INET || domain == AF_INET6) &&
+	       fs_sockopt_int(fd, SOL_SOCKET, SO_PROTOCOL, -1) == IPPROTO_TCP &&
+	       fs_sockopt_int(fd, SOL_SOCKET, SO_REUSEPORT, 0) && address_of(fd, &want) && want.port && wanted(&want) &&
+	       fs_heir_join(fd, &want);
+}
+
 int fs_listen(int fd, int backlog)
 {
 	struct fs_listener *l;
@@ -286,6 +301,8 @@ int fs_listen(int fd, int backlog)
 	l = fs_listener_of(fs_fd_tag(fd));
 	/* A listener that came from the program before this one, or from another process of the tree. */
 	if (!l && fs_proc.region && !fs_foreign_process() && fs_handover_listener(fd))
+		l = fs_listener_of(fs_fd_tag(fd));
+	if (!l && join_another(fd))
 		l = fs_listener_of(fs_fd_tag(fd));
 	rc = l ? again(l, fd, backlog) : make(fd, backlog);
 	fs_leave(&old);

@@ -95,6 +95,8 @@ void fs_siblings_close(struct fs_group *p)
 		p->local[c] = 0;
 	}
 	fs_fd_close_hidden(p->global);
+	fs_fd_close_hidden(p->heir);
+	p->heir = 0;
 	p->global = 0;
 }
 
@@ -117,6 +119,8 @@ static int *holder(int fd)
 			return &p->global;
 		if (p->claim == fd)
 			return &p->claim;
+		if (p->heir == fd)
+			return &p->heir;
 		for (unsigned c = 0; c < fs_proc.ncores; c++)
 			if (p->local[c] == fd)
 				return &p->local[c];

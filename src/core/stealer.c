@@ -2,8 +2,10 @@
 #include "stealer.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <time.h>
 
+#include "heir.h"
 #include "hub.h"
 #include "libc.h"
 #include "log.h"
@@ -19,11 +21,31 @@ static uint64_t now_us(void)
 	return (uint64_t)t.tv_sec * 1000000 + (uint64_t)t.tv_nsec / 1000;
 }
 
+/* Groups whose heir socket is looked at during a pause; others wait until the thread sleeps. */
+#define HEIRS_MAX 16
+
+/* A pause between two ticks, unless somebody asks for a group: he waits at the start of a server. */
 static void pause_us(uint32_t us)
 {
 	struct timespec t = { us / 1000000, us % 1000000 * 1000L };
+	struct pollfd heir[HEIRS_MAX];
+	unsigned group[HEIRS_MAX], n = 0;
 
-	fs_sys_nanosleep(&t);
+	fs_lock();
+	for (unsigned g = 0; g < fs_groups_end && n < HEIRS_MAX; g++) {
+		if (!fs_groups[g].held || fs_groups[g].heir <= 0)
+			continue;
+		heir[n] = (struct pollfd){ .fd = fs_groups[g].heir, .events = POLLIN };
+		group[n++] = g;
+	}
+	fs_unlock();
+	if (fs_sys_ppoll(heir, n, &t) <= 0)
+		return;
+	fs_lock();
+	for (unsigned i = 0; i < n; i++)
+		if (heir[i].revents & POLLIN)
+			fs_heir_answer(group[i]);
+	fs_unlock();
 }
 
 /* When this thread was last active. */
@@ -115,6 +137,11 @@ static void *stealer_main(void *unused)
 	for (unsigned c = 0; c < fs_proc.ncores; c++)
 		fs_cpus_add(&all, fs_proc.cpu[c]);
 	fs_sys_setaffinity(0, all.bits, sizeof(all.bits));
+	fs_lock();
+	for (unsigned g = 0; g < fs_groups_end; g++)
+		if (fs_groups[g].held && fs_group_own(g))
+			fs_heir_listen(g);
+	fs_unlock();
 	for (;;) {
 		int group = fs_hub_sleep();
 
@@ -123,6 +150,12 @@ static void *stealer_main(void *unused)
 		if (group < 0) {
 			fs_log(FS_LOG_WARN, "the stealing thread ends: it cannot sleep (%s)", fs_errname(-group));
 			return NULL;
+		}
+		if (group >= FS_HUB_HEIR) {
+			fs_lock();
+			fs_heir_answer((unsigned)group - FS_HUB_HEIR);
+			fs_unlock();
+			continue;
 		}
 		pass_on((unsigned)group);
 		if (fs_lease_take(group == FS_GROUPS_MAX))

@@ -45,6 +45,21 @@ int fs_sys_lseek(int fd, off_t to)
 	return (int)SYS(SYS_lseek, fd, to, SEEK_SET);
 }
 
+int fs_sys_dup3(int fd, int target, int flags)
+{
+	return (int)SYS(SYS_dup3, fd, target, flags);
+}
+
+bool fs_sys_same_file(int a, int b)
+{
+	struct stat sa, sb;
+	int saved = errno;
+	bool same = fstat(a, &sa) == 0 && fstat(b, &sb) == 0 && sa.st_dev == sb.st_dev && sa.st_ino == sb.st_ino;
+
+	errno = saved;
+	return same;
+}
+
 uint64_t fs_sys_file_size(int fd)
 {
 	struct stat st;
@@ -113,6 +128,21 @@ int fs_sys_bind(int fd, const void *addr, socklen_t len)
 	return (int)SYS(SYS_bind, fd, addr, len);
 }
 
+int fs_sys_connect(int fd, const void *addr, socklen_t len)
+{
+	return (int)SYS(SYS_connect, fd, addr, len);
+}
+
+long fs_sys_sendmsg(int fd, const struct msghdr *msg, int flags)
+{
+	return SYS(SYS_sendmsg, fd, msg, flags);
+}
+
+long fs_sys_recvmsg(int fd, struct msghdr *msg, int flags)
+{
+	return SYS(SYS_recvmsg, fd, msg, flags);
+}
+
 int fs_sys_listen(int fd, int backlog)
 {
 	return (int)SYS(SYS_listen, fd, backlog);
@@ -168,6 +198,11 @@ int fs_sys_epoll_wait(int epfd, struct epoll_event *events, int max, int timeout
 	return (int)SYS(SYS_epoll_pwait, epfd, events, max, timeout_ms, NULL, KERNEL_SIGSET_BYTES);
 }
 
+int fs_sys_ppoll(struct pollfd *fds, unsigned n, struct timespec *timeout)
+{
+	return (int)SYS(SYS_ppoll, fds, n, timeout, NULL, KERNEL_SIGSET_BYTES);
+}
+
 int fs_sys_eventfd(unsigned count, int flags)
 {
 	return (int)SYS(SYS_eventfd2, count, flags);
@@ -207,6 +242,11 @@ void fs_sys_nanosleep(const struct timespec *duration)
 int fs_sys_getpid(void)
 {
 	return (int)SYS(SYS_getpid);
+}
+
+unsigned fs_sys_geteuid(void)
+{
+	return (unsigned)SYS(SYS_geteuid);
 }
 
 int fs_sys_gettid(void)

@@ -8,8 +8,10 @@
 #define FS_SYS_H
 
 #include <fcntl.h>
+#include <poll.h>
 #include <sched.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/epoll.h>
@@ -21,6 +23,8 @@ int fs_sys_open(const char *path, int flags);
 int fs_sys_openat(int dir, const char *path, int flags);
 long fs_sys_readlink(const char *path, char *buf, size_t len);
 int fs_sys_lseek(int fd, off_t to);
+int fs_sys_dup3(int fd, int target, int flags);
+bool fs_sys_same_file(int a, int b);
 /* Its size in bytes; 0 on failure. */
 uint64_t fs_sys_file_size(int fd);
 int fs_sys_close(int fd);
@@ -36,6 +40,9 @@ int fs_sys_fcntl(int fd, int cmd, unsigned long arg);
 
 int fs_sys_socket(int domain, int type, int protocol);
 int fs_sys_bind(int fd, const void *addr, socklen_t len);
+int fs_sys_connect(int fd, const void *addr, socklen_t len);
+long fs_sys_sendmsg(int fd, const struct msghdr *msg, int flags);
+long fs_sys_recvmsg(int fd, struct msghdr *msg, int flags);
 int fs_sys_listen(int fd, int backlog);
 int fs_sys_accept4(int fd, void *addr, socklen_t *len, int flags);
 int fs_sys_shutdown(int fd, int how);
@@ -48,6 +55,7 @@ long fs_sys_recv(int fd, void *buf, size_t len, int flags);
 int fs_sys_epoll_create(int flags);
 int fs_sys_epoll_ctl(int epfd, int op, int fd, struct epoll_event *ev);
 int fs_sys_epoll_wait(int epfd, struct epoll_event *events, int max, int timeout_ms);
+int fs_sys_ppoll(struct pollfd *fds, unsigned n, struct timespec *timeout);
 int fs_sys_eventfd(unsigned count, int flags);
 int fs_sys_timerfd_create(int clock, int flags);
 int fs_sys_timerfd_settime(int fd, int flags, const struct itimerspec *value);
@@ -58,6 +66,7 @@ void fs_sys_unmap(char *at, uint64_t size);
 void fs_sys_nanosleep(const struct timespec *duration);
 
 int fs_sys_getpid(void);
+unsigned fs_sys_geteuid(void);
 int fs_sys_gettid(void);
 /* The limit of descriptors, of this process; the hard limit stays as it is. At most 2^31 - 1 is told. */
 int fs_sys_getrlimit_nofile(unsigned long *soft, unsigned long *hard);
