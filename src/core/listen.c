@@ -291,6 +291,19 @@ static bool join_another(int fd)
 	       fs_heir_join(fd, &want);
 }
 
+void fs_listen_received(int fd)
+{
+	sigset_t old;
+
+	/* Most of what is passed is no listener: one system call. */
+	if (!fs_proc.on || !fs_sockopt_int(fd, SOL_SOCKET, SO_ACCEPTCONN, 0) || fs_foreign_process())
+		return;
+	fs_enter(&old);
+	if (!fs_proc.region || !fs_handover_listener(fd))
+		join_another(fd);
+	fs_leave(&old);
+}
+
 int fs_listen(int fd, int backlog)
 {
 	struct fs_listener *l;

@@ -10,6 +10,12 @@
 
 /* listen() of the application, whole: what it returns, 0 or -errno, the application gets. */
 int fs_listen(int fd, int backlog);
+/*
+ * A descriptor came from another process. If it is the global listener of a group of its
+ * (HAProxy's master fetches it from the old worker, and does not call listen()
+ * again), this process joins that group.
+ */
+void fs_listen_received(int fd);
 /* setsockopt() succeeded on the application's socket: the others get the same. */
 void fs_listen_setsockopt(struct fs_listener *l, int level, int name, const void *value, socklen_t len);
 /*

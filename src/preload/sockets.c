@@ -168,6 +168,7 @@ ssize_t recvmsg(int fd, struct msghdr *msg, int flags)
 
 			memcpy(&got, CMSG_DATA(c) + i * sizeof(int), sizeof(got));
 			fs_descriptor_new(got);
+			fs_listen_received(got);
 		}
 	}
 	return rc;
