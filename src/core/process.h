@@ -25,9 +25,10 @@ struct fs_process {
 	int pid;
 	int memfd; /* of the region; 0 without one */
 	int claims; /* an empty file for the claims on groups: closing a descriptor of the region's would drop its record locks */
-	bool stealing_wanted; /* a worker of this process serves: it needs a stealing thread */
-	bool stealing;        /* it has one */
-	bool stealing_failed; /* ... which could not be started: no worker of this process serves */
+	/* Written under the lock, read without: whoever sees an old value looks again at its next wait. */
+	_Atomic bool stealing_wanted; /* a worker of this process serves: it needs a stealing thread */
+	_Atomic bool stealing;        /* it has one, or one is being started */
+	_Atomic bool stealing_failed; /* ... which could not be started: no worker of this process serves */
 	char *region; /* mapped shared; NULL without one */
 	/* Own copies of what the region's head says: the region can be written by anybody in the tree. */
 	uint32_t ncores;

@@ -169,12 +169,15 @@ static int start(void)
 	sigset_t old;
 	int rc;
 
+	/* Of several threads that join at once, one starts it. */
+	if (atomic_exchange_explicit(&fs_proc.stealing, true, memory_order_relaxed))
+		return 0;
 	/* The new thread inherits the mask: no signal of the application's is ever handled there. */
 	fs_sys_block_signals(&old);
-	fs_proc.stealing = true;
 	rc = fs_libc.start_thread ? fs_libc.start_thread(stealer_main) : ENOSYS;
 	fs_sys_restore_signals(&old);
-	fs_proc.stealing = rc == 0;
+	if (rc)
+		fs_proc.stealing = false;
 	return rc;
 }
 

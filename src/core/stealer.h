@@ -21,7 +21,8 @@ void fs_stealer_early(void);
 /* After a worker has joined: its process has a thread from now on, or no worker serves. */
 static inline void fs_stealer_ensure(void)
 {
-	if (FS_UNLIKELY(fs_proc.stealing_wanted) && !fs_proc.stealing)
+	if (FS_UNLIKELY(atomic_load_explicit(&fs_proc.stealing_wanted, memory_order_relaxed)) &&
+	    !atomic_load_explicit(&fs_proc.stealing, memory_order_relaxed))
 		fs_stealer_start();
 }
 

@@ -238,7 +238,7 @@ json_is "[.trees[0].groups[0].cores[].owner_pid] == [$pid, null]"
 json_is "[.trees[0].groups[0].cores[].owner_pids] == [[$pid, $child], []]"
 json_is '.trees[0].groups[0].cores[0] | [.accepted_local, .accepted_global, .stolen] == [1000, 20, 3]'
 json_is '.trees[0].groups[0].cores[0] | [.given, .rescued, .parked, .woken] == [4, 5, 6, 7]'
-json_is '.trees[0].groups[0].cores[0] | [.groups_out, .groups_in, .groups_away, .open, .busy_us] == [8, 9, 1024, 11, 12]'
+json_is '.trees[0].groups[0].cores[0] | [.groups_out, .groups_in, .groups_away, .open, .busy_us] == [8, 9, 1024, 22, 12]'
 json_is '.trees[0].groups[0].cores[0] | [.help, .out] == ["stuck", true]'
 json_is '.trees[0].groups[0].cores[0] | [.queue, .rx_sampled, .rx_local] == [3, 400, 399]'
 json_is '.trees[0].groups[0].cores[1].queue == null'
@@ -261,8 +261,8 @@ read -r pid child port <"$tmp/ids"
 err_none
 out_has "make_region (pid $pid, 2 processes): active"
 out_has "127.0.0.1:$port  active (own), 2 workers, global queue 2"
-grep -qE "^ +0 +$pid\+1 +1000 +20 +3 +3 +99\.8%$" "$tmp/out" || fail "stat: the row of CPU 0"
-grep -qE '^ +3 +- +9007199254740993 +0 +0 +- +-$' "$tmp/out" || fail "stat: the row of CPU 3"
+grep -qE "^ +0 +$pid\+1 +1000 +20 +3 +4 +22 +3 +99\.8% stuck passed by, 25% moved$" "$tmp/out" || fail "stat: the row of CPU 0"
+grep -qE '^ +3 +- +9007199254740993 +0 +0 +0 +0 +- +- -$' "$tmp/out" || fail "stat: the row of CPU 3"
 out_has "[::]:443  passive (adopted), 0 workers, global queue -"
 out_has "[fe80::1%7]:65535  abandoned (own), 0 workers, global queue -"
 
