@@ -12,6 +12,7 @@ SYSTEM_TESTS = \
 	tests/system/nginx_reload.test \
 	tests/system/nginx_reuseport.test \
 	tests/system/nginx_stock.test \
+	tests/system/nginx_upgrade.test \
 	tests/system/nginx_workers.test \
 	tests/system/redis.test
 
