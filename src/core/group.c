@@ -67,3 +67,21 @@ void fs_listener_ref(struct fs_listener *l, int fd)
 	l->refs++;
 	fs_fd_set_tag(fd, FS_TAG_LISTENER, (unsigned)(l - fs_listeners));
 }
+
+bool fs_listener_recognise(int fd)
+{
+	uint64_t cookie = fs_sockopt_cookie(fd);
+
+	if (!fs_proc.region || !cookie || fd >= FS_FD_MAX)
+		return false;
+	for (unsigned i = 0; i < FS_TAG_INDEX_MAX; i++)
+		if (fs_listeners[i].refs && fs_listeners[i].cookie == cookie) {
+			fs_listener_ref(&fs_listeners[i], fd);
+			return true;
+		}
+	for (unsigned g = 0; g < FS_GROUPS_MAX; g++)
+		if (fs_groups[g].held && fs_group_own(g) &&
+		    atomic_load_explicit(&fs_group_rec(g)->member[0].cookie, memory_order_relaxed) == cookie)
+			return fs_listener_make(fd, g, 0) == 0;
+	return false;
+}

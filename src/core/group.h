@@ -78,6 +78,11 @@ void fs_group_hold(unsigned group, const struct fs_group *p);
 /* A descriptor that was dup'ed from a listener's. */
 void fs_listener_ref(struct fs_listener *l, int fd);
 /*
+ * A socket that listens already may be a listener that this process knows, or the
+ * global listener of a group that it holds: somebody passed it on. Then it gets its record.
+ */
+bool fs_listener_recognise(int fd);
+/*
  * A free group record, wiped; one whose processes are all gone counts as free. Tree
  * lock held. -ENOSPC when there is none.
  */

@@ -7,8 +7,8 @@
 #include <sys/mman.h>
 
 #include "estate.h"
-#include "listen.h"
 #include "log.h"
+#include "siblings.h"
 #include "sys/sys.h"
 #include "worker.h"
 
@@ -277,7 +277,7 @@ static void find_listeners(void)
 
 	for (int fd = 0; fd <= highest; fd++)
 		if (!fs_fd_tag(fd) && fs_sockopt_int(fd, SOL_SOCKET, SO_ACCEPTCONN, 0))
-			fs_handover_listener(fd);
+			fs_listener_recognise(fd);
 }
 
 void fs_handover_take(const char *value)
@@ -309,24 +309,6 @@ void fs_handover_take(const char *value)
 	find_listeners();
 	for (unsigned g = 0; g < FS_GROUPS_MAX; g++)
 		if (fs_groups[g].held && !fs_groups[g].listeners)
-			fs_listen_drop(g);
+			fs_siblings_give_up(g);
 	fs_log(FS_LOG_INFO, "%u listener groups taken over from the program before this one", taken);
-}
-
-bool fs_handover_listener(int fd)
-{
-	uint64_t cookie = fs_sockopt_cookie(fd);
-
-	if (!fs_proc.region || !cookie || fd >= FS_FD_MAX)
-		return false;
-	for (unsigned i = 0; i < FS_TAG_INDEX_MAX; i++)
-		if (fs_listeners[i].refs && fs_listeners[i].cookie == cookie) {
-			fs_listener_ref(&fs_listeners[i], fd);
-			return true;
-		}
-	for (unsigned g = 0; g < FS_GROUPS_MAX; g++)
-		if (fs_groups[g].held && fs_group_own(g) &&
-		    atomic_load_explicit(&fs_group_rec(g)->member[0].cookie, memory_order_relaxed) == cookie)
-			return fs_listener_make(fd, g, 0) == 0;
-	return false;
 }

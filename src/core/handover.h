@@ -39,10 +39,4 @@ void fs_handover_cancel(void);
 /* At start, in the new program: takes over what `value` (of the variable) speaks of. */
 void fs_handover_take(const char *value);
 
-/*
- * listen() on a socket that listens already, and that is the global listener of a group
- * that this process holds: somebody passed it on. Process lock held.
- */
-bool fs_handover_listener(int fd);
-
 #endif

@@ -7,9 +7,8 @@
 #include <sys/un.h>
 
 #include "estate.h"
-#include "handover.h"
-#include "listen.h"
 #include "log.h"
+#include "siblings.h"
 #include "sys/sys.h"
 
 /* Descriptors in one message; the kernel's own limit is 253 (SCM_MAX_FD). */
@@ -297,9 +296,9 @@ bool fs_heir_join(int fd, const struct fs_group_rec *want)
 	taken = fs_estate_take_part(&letter.part);
 	if (!taken)
 		fs_estate_drop_part(&letter.part);
-	if (!taken || !same_address(fs_group_rec(group), want) || !replace(fd, group) || !fs_handover_listener(fd)) {
+	if (!taken || !same_address(fs_group_rec(group), want) || !replace(fd, group) || !fs_listener_recognise(fd)) {
 		if (taken)
-			fs_listen_drop(group);
+			fs_siblings_give_up(group);
 		return false;
 	}
 	fs_log(FS_LOG_INFO, "listener %d joins the group of another process on port %u", fd, want->port);

@@ -6,7 +6,6 @@
 #include <netinet/in.h>
 #include <string.h>
 
-#include "handover.h"
 #include "heir.h"
 #include "help.h"
 #include "hub.h"
@@ -299,7 +298,7 @@ void fs_listen_received(int fd)
 	if (!fs_proc.on || !fs_sockopt_int(fd, SOL_SOCKET, SO_ACCEPTCONN, 0) || fs_foreign_process())
 		return;
 	fs_enter(&old);
-	if (!fs_proc.region || !fs_handover_listener(fd))
+	if (!fs_proc.region || !fs_listener_recognise(fd))
 		join_another(fd);
 	fs_leave(&old);
 }
@@ -313,7 +312,7 @@ int fs_listen(int fd, int backlog)
 	fs_enter(&old);
 	l = fs_listener_of(fs_fd_tag(fd));
 	/* A listener that came from the program before this one, or from another process of the tree. */
-	if (!l && fs_proc.region && !fs_foreign_process() && fs_handover_listener(fd))
+	if (!l && fs_proc.region && !fs_foreign_process() && fs_listener_recognise(fd))
 		l = fs_listener_of(fs_fd_tag(fd));
 	if (!l && join_another(fd))
 		l = fs_listener_of(fs_fd_tag(fd));
@@ -323,17 +322,6 @@ int fs_listen(int fd, int backlog)
 }
 
 /* ---- what happens to a listener ---- */
-
-void fs_listen_drop(unsigned group)
-{
-	struct fs_group *p = &fs_groups[group];
-
-	fs_siblings_close(p);
-	fs_fd_close_hidden(p->claim);
-	memset(p, 0, sizeof(*p));
-	if (!fs_group_claimed(group))
-		atomic_store_explicit(&fs_group_rec(group)->state, FS_GROUP_FREE, memory_order_relaxed);
-}
 
 void fs_listener_unref(struct fs_listener *l, int fd)
 {
@@ -359,7 +347,7 @@ void fs_listener_unref(struct fs_listener *l, int fd)
 	if (--p->listeners)
 		return;
 	fs_worker_leave_process(group);
-	fs_listen_drop(group);
+	fs_siblings_give_up(group);
 }
 
 void fs_listen_setsockopt(struct fs_listener *l, int level, int name, const void *value, socklen_t len)

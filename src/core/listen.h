@@ -30,7 +30,5 @@ void fs_listen_leave_alone(struct fs_listener *l, const char *why);
  * the group leaves this process. Process lock held.
  */
 void fs_listener_unref(struct fs_listener *l, int fd);
-/* This process gives up a group of which it has no listener. Process lock held. */
-void fs_listen_drop(unsigned group);
 
 #endif

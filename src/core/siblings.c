@@ -100,6 +100,17 @@ void fs_siblings_close(struct fs_group *p)
 	p->global = 0;
 }
 
+void fs_siblings_give_up(unsigned group)
+{
+	struct fs_group *p = &fs_groups[group];
+
+	fs_siblings_close(p);
+	fs_fd_close_hidden(p->claim);
+	memset(p, 0, sizeof(*p));
+	if (!fs_group_claimed(group))
+		atomic_store_explicit(&fs_group_rec(group)->state, FS_GROUP_FREE, memory_order_relaxed);
+}
+
 /*
  * Where this process keeps the number of a hidden descriptor that belongs to a
  * group or is the region's; NULL for others.

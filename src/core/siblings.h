@@ -20,6 +20,8 @@ int fs_siblings_make(struct fs_group *p, int fd, const struct fs_group_rec *rec,
 void fs_siblings_undo(struct fs_group *p, int fd, const struct fs_group_rec *rec);
 /* Closes this process's descriptors of them. */
 void fs_siblings_close(struct fs_group *p);
+/* This process gives up a group of which it has no listener (any more). */
+void fs_siblings_give_up(unsigned group);
 /*
  * The application wants the number of a descriptor of ours: ours gets another one.
  * 0, or -EBUSY when it cannot be moved.
