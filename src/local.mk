@@ -2,6 +2,7 @@
 libfastsock_core_la_SOURCES = \
 	src/sys/sys.c src/sys/sys.h \
 	src/core/accept.c src/core/accept.h \
+	src/core/address.c src/core/address.h \
 	src/core/balance.c src/core/balance.h \
 	src/core/balancing.c src/core/balancing.h \
 	src/core/beat.h \
@@ -11,6 +12,7 @@ libfastsock_core_la_SOURCES = \
 	src/core/cpus.c src/core/cpus.h \
 	src/core/descriptor.c src/core/descriptor.h \
 	src/core/epoll.c src/core/epoll.h src/core/epoll_wait.c \
+	src/core/epollinfo.c src/core/epollinfo.h \
 	src/core/estate.c src/core/estate.h \
 	src/core/fdtab.c src/core/fdtab.h \
 	src/core/group.c src/core/group.h \

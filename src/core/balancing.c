@@ -188,6 +188,13 @@ void fs_balancing_tick(uint32_t elapsed_us, const uint32_t *beat)
 		publish();
 }
 
+static uint16_t clamped(const _Atomic uint32_t *groups)
+{
+	uint32_t n = atomic_load_explicit(groups, memory_order_relaxed);
+
+	return (uint16_t)(n > FS_FLOW_GROUPS ? FS_FLOW_GROUPS : n);
+}
+
 /* Another process's thread may have been active meanwhile: what is in force counts. */
 static bool read_shares(void)
 {
@@ -195,8 +202,8 @@ static bool read_shares(void)
 
 	for (unsigned c = 0; c < fs_proc.ncores; c++) {
 		struct fs_share now = {
-			.away = (uint16_t)atomic_load_explicit(&fs_core_load(c)->away, memory_order_relaxed),
-			.gain = (uint16_t)atomic_load_explicit(&fs_core_load(c)->gain, memory_order_relaxed),
+			.away = clamped(&fs_core_load(c)->away),
+			.gain = clamped(&fs_core_load(c)->gain),
 		};
 
 		away |= now.away || now.gain;

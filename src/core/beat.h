@@ -47,4 +47,10 @@ static inline void fs_beat_clear(uint32_t flag)
 		atomic_fetch_and_explicit(&fs_worker_rec((unsigned)fs_self.slot - 1)->flags, ~flag, memory_order_relaxed);
 }
 
+static inline void fs_beat_flag(uint32_t flag)
+{
+	if (fs_self.slot)
+		atomic_fetch_or_explicit(&fs_worker_rec((unsigned)fs_self.slot - 1)->flags, flag, memory_order_relaxed);
+}
+
 #endif

@@ -22,11 +22,17 @@ static inline void fs_conn_opened(int fd)
 static inline void fs_conn_closed(int fd, uint16_t tag)
 {
 	unsigned slot = fs_tag_index(tag);
+	uint32_t open;
 
 	fs_fd_set_tag(fd, FS_TAG_NONE, 0);
 	/* A child's copy does not count, nor does what is left of a worker that is gone. */
-	if (fs_worker_serial(slot))
-		atomic_fetch_sub_explicit(&fs_worker_rec(slot)->open, 1, memory_order_relaxed);
+	if (!fs_worker_serial(slot))
+		return;
+	/* Never below 0: an earlier worker in the slot may have left some, or a vfork child closed its copies. */
+	open = atomic_load_explicit(&fs_worker_rec(slot)->open, memory_order_relaxed);
+	while (open && !atomic_compare_exchange_weak_explicit(&fs_worker_rec(slot)->open, &open, open - 1, memory_order_relaxed,
+							      memory_order_relaxed))
+		;
 }
 
 #endif

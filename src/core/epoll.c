@@ -2,8 +2,8 @@
 #include "epoll.h"
 
 #include <errno.h>
-#include <string.h>
 
+#include "epollinfo.h"
 #include "reg.h"
 #include "sys/sys.h"
 #include "worker.h"
@@ -181,39 +181,27 @@ void fs_epoll_nested(int epfd)
 	fs_leave(&old);
 }
 
+static bool holds_listener(int fd, void *outer)
+{
+	const struct fs_instance *in = fs_instance_of(fd);
+
+	return in && in != outer && in->first;
+}
+
 void fs_epoll_discover(int epfd)
 {
-	static const char entry[] = "tfd:";
-	static char text[16384]; /* the process lock guards it */
-	struct fs_instance *in;
-	char path[] = "/proc/self/fdinfo/0000000", *digits = path + sizeof("/proc/self/fdinfo/") - 1;
 	static bool full;
-	const char *at = text;
+	struct fs_instance *in;
 	sigset_t old;
 
-	if (full || fs_foreign_process() || epfd < 0 || epfd > 9999999)
+	if (full || fs_foreign_process())
 		return;
 	fs_enter(&old);
-	in = fs_tag_kind(fs_fd_tag(epfd)) == FS_TAG_NONE ? fs_instance_make(epfd) : NULL;
-	full = !in;
-	for (int n = epfd, scale = 1000000; scale; n %= scale, scale /= 10)
-		if (n / scale || digits > path + sizeof("/proc/self/fdinfo/") - 1 || scale == 1)
-			*digits++ = (char)('0' + n / scale);
-	*digits = '\0';
-	/* "tfd:        5 events:       19 data: ...", a line for each entry (fs/eventpoll.c). */
-	if (in && fs_sys_read_file(path, text, sizeof(text)) > 0) {
-		while ((at = strstr(at, entry)) != NULL) {
-			const struct fs_instance *inner;
-			int fd = 0;
-
-			for (at += sizeof(entry) - 1; *at == ' '; at++)
-				;
-			for (; *at >= '0' && *at <= '9' && fd < FS_FD_MAX; at++)
-				fd = fd * 10 + (*at - '0');
-			inner = fs_instance_of(fd);
-			if (inner && inner != in)
-				in->nests = true;
-		}
+	if (fs_tag_kind(fs_fd_tag(epfd)) == FS_TAG_NONE) {
+		in = fs_instance_make(epfd);
+		full = !in;
+		if (in && fs_epollinfo_any(epfd, holds_listener, in))
+			in->nests = true;
 	}
 	fs_leave(&old);
 }

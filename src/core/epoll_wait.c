@@ -145,13 +145,17 @@ void fs_epoll_before_wait(int epfd, unsigned index)
 	fs_stealer_ensure();
 }
 
-static void look_in(const struct fs_instance *in)
+static void look_in(const struct fs_instance *in, uint64_t *groups)
 {
 	for (int i = in->first; i; i = fs_regs[i - 1].next) {
 		const struct fs_reg *r = &fs_regs[i - 1];
 
-		if (r->inner && !r->quiet && !r->lapsed)
-			fs_steal_look(fs_reg_listener(r)->group);
+		if (r->inner && !r->quiet && !r->lapsed) {
+			unsigned g = fs_reg_listener(r)->group;
+
+			fs_steal_look(g);
+			groups[g / 64] |= UINT64_C(1) << (g % 64);
+		}
 	}
 }
 
@@ -162,16 +166,21 @@ static void look_in(const struct fs_instance *in)
 void fs_epoll_look(unsigned index)
 {
 	struct fs_instance *in = &fs_instances[index];
+	uint64_t groups[FS_GROUPS_MAX / 64] = { 0 };
+	bool told;
 
 	if (fs_foreign_process())
 		return;
 	if (fs_beat_flags() & FS_WORKER_OUT)
 		fs_worker_back();
+	told = fs_beat_flags() & FS_WORKER_KICKED;
 	fs_beat_clear(FS_WORKER_KICKED);
-	look_in(in);
+	look_in(in, groups);
 	for (unsigned i = 0; in->nests && i < FS_INSTANCES_MAX; i++)
 		if (fs_instances[i].refs && fs_instance_mine(&fs_instances[i]))
-			look_in(&fs_instances[i]);
+			look_in(&fs_instances[i], groups);
+	if (told)
+		fs_steal_tidy(groups);
 }
 
 void fs_epoll_flush(void)

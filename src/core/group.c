@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "help.h"
 #include "sockopt.h"
 #include "worker_rec.h"
 
@@ -17,6 +18,8 @@ void fs_group_hold(unsigned group, const struct fs_group *p)
 	fs_groups[group].held = true;
 	if (group >= fs_groups_end)
 		fs_groups_end = group + 1;
+	if (group >= atomic_load_explicit(&fs_region_head()->groups_end, memory_order_relaxed))
+		atomic_store_explicit(&fs_region_head()->groups_end, group + 1, memory_order_relaxed);
 }
 
 int fs_listener_make(int fd, unsigned group, unsigned member)
@@ -50,6 +53,9 @@ int fs_group_alloc(void)
 		if (fs_groups[g].held)
 			continue;
 		if (!fs_group_claimed(g)) {
+			/* Marks are counted. */
+			for (unsigned c = 0; c < fs_proc.ncores; c++)
+				fs_help_set(g, c, FS_HELP_NONE);
 			/* Readers outside the tree look at nothing else of a free one. */
 			atomic_store_explicit(&fs_group_rec(g)->state, FS_GROUP_FREE, memory_order_relaxed);
 			memset((void *)fs_group_rec(g), 0, sizeof(struct fs_group_rec));

@@ -2,10 +2,13 @@
 #include "heir.h"
 
 #include <errno.h>
+#include <netinet/in.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 
+#include "address.h"
+#include "epollinfo.h"
 #include "estate.h"
 #include "log.h"
 #include "siblings.h"
@@ -58,13 +61,18 @@ static socklen_t name_of(const struct fs_group_rec *rec, struct sockaddr_un *nam
 	return (socklen_t)(at - (char *)name);
 }
 
-static bool trusted(int fd)
+/*
+ * `any`: root believes an answer from anybody, because the old process may have given up
+ * being root since it bound; what it hands over has to stand the test of genuine(). Its
+ * sockets can only be the server's own: nobody else can listen on the address.
+ */
+static bool trusted(int fd, bool any)
 {
 	struct ucred peer;
 	socklen_t len = sizeof(peer);
 
 	return fs_sys_getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &len) == 0 &&
-	       (peer.uid == 0 || peer.uid == fs_sys_geteuid());
+	       (peer.uid == 0 || peer.uid == fs_sys_geteuid() || (any && fs_sys_geteuid() == 0));
 }
 
 /* ---- who answers ---- */
@@ -88,8 +96,12 @@ void fs_heir_make(unsigned group)
 
 void fs_heir_listen(unsigned group)
 {
-	int fd = fs_groups[group].heir;
+	int fd;
 
+	/* Another process had the name, and may be gone by now. */
+	if (fs_groups[group].heir <= 0)
+		fs_heir_make(group);
+	fd = fs_groups[group].heir;
 	if (fd > 0 && !fs_sockopt_int(fd, SOL_SOCKET, SO_ACCEPTCONN, 0) && fs_sys_listen(fd, ANSWERS_MAX) == 0)
 		fs_hub_heir(group, fd);
 }
@@ -126,7 +138,7 @@ static void answer(unsigned group, int to)
 {
 	uint32_t n = 0;
 
-	if (!trusted(to))
+	if (!trusted(to, false))
 		return;
 	memset(&letter, 0, sizeof(letter));
 	fs_estate_tree_of(&letter.tree);
@@ -148,8 +160,14 @@ void fs_heir_answer(unsigned group)
 	for (unsigned i = 0; i < ANSWERS_MAX && fs_groups[group].held && fs_groups[group].heir > 0; i++) {
 		int fd = fs_sys_accept4(fs_groups[group].heir, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
 
-		if (fd < 0)
+		if (fd == -EAGAIN)
 			return;
+		/* No descriptor left: whoever asks would wake us again and again. */
+		if (fd < 0) {
+			fs_fd_close_hidden(fs_groups[group].heir);
+			fs_groups[group].heir = 0;
+			return;
+		}
 		if (fs_group_own(group) && fs_group_state(group) != FS_GROUP_ABANDONED)
 			answer(group, fd);
 		fs_sys_close(fd);
@@ -222,10 +240,36 @@ static int ask(const struct fs_group_rec *want)
 		return fd;
 	fs_sys_setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
 	fs_sys_setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience));
-	if (fs_sys_connect(fd, &name, len) == 0 && trusted(fd))
+	if (fs_sys_connect(fd, &name, len) == 0 && trusted(fd, true))
 		return fd;
 	fs_sys_close(fd);
 	return -ECONNREFUSED;
+}
+
+static bool on_address(int fd, const struct fs_group_rec *want, bool listening)
+{
+	struct fs_group_rec have;
+
+	return fs_address_of(fd, &have) && have.family == want->family && have.port == want->port &&
+	       memcmp(have.address, want->address, sizeof(have.address)) == 0 &&
+	       fs_sockopt_int(fd, SOL_SOCKET, SO_PROTOCOL, -1) == IPPROTO_TCP &&
+	       (!listening || fs_sockopt_int(fd, SOL_SOCKET, SO_ACCEPTCONN, 0));
+}
+
+/* Every descriptor is what it is said to be, as the kernel has it. */
+static bool genuine(const struct fs_group_rec *want)
+{
+	const struct fs_estate_tree *t = &letter.tree;
+	const struct fs_estate_part *p = &letter.part;
+	bool ok = fs_estate_link_is(t->hub.hub, "anon_inode:[eventpoll]") &&
+		  fs_estate_link_is(t->hub.watchdog, "anon_inode:[timerfd]") &&
+		  fs_estate_link_is(t->claims, "/memfd:" FS_REGION_NAME "-claims (deleted)") &&
+		  on_address(p->global, want, true);
+
+	for (unsigned c = 0; ok && c < t->ncores; c++)
+		ok = fs_estate_link_is(t->hub.watch[c], "anon_inode:[eventpoll]") &&
+		     fs_estate_link_is(t->hub.kick[c], "anon_inode:[eventfd]") && on_address(p->local[c], want, false);
+	return ok;
 }
 
 /* The tree is the one that this process has, or it has none and takes it. */
@@ -250,6 +294,9 @@ static bool replace(int fd, unsigned group)
 	/* It passed the socket itself on. */
 	if (fs_sockopt_cookie(fd) == fs_sockopt_cookie(global))
 		return true;
+	/* An instance that it already stands in would lose it. */
+	if (fs_epollinfo_stands(fd))
+		return false;
 	if ((fs_sys_fcntl(fd, F_GETFL, 0) ^ fs_sys_fcntl(global, F_GETFL, 0)) & O_NONBLOCK)
 		return false;
 	if (fs_sockopt_copy(fd, global, &level, &name) < 0)
@@ -288,7 +335,7 @@ bool fs_heir_join(int fd, const struct fs_group_rec *want)
 	}
 	fs_estate_each(&letter.tree, deal, &next);
 	fs_estate_each_part(&letter.part, letter.tree.ncores, deal, &next);
-	if (!take_tree()) {
+	if (!genuine(want) || !take_tree()) {
 		fs_estate_drop(&letter.tree);
 		fs_estate_drop_part(&letter.part);
 		return false;

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <sys/eventfd.h>
 #include <sys/timerfd.h>
+#include <time.h>
 
 #include "fdtab.h"
 #include "sys/sys.h"
@@ -82,7 +83,7 @@ int fs_hub_arm(unsigned group, unsigned core, int listener)
 
 void fs_hub_heir(unsigned group, int fd)
 {
-	struct epoll_event ev = { .events = EPOLLIN | EPOLLET, .data.u64 = FS_HUB_HEIR + group };
+	struct epoll_event ev = { .events = EPOLLIN, .data.u64 = FS_HUB_HEIR + group };
 
 	fs_sys_epoll_ctl(fs_hub.hub, EPOLL_CTL_ADD, fd, &ev);
 }
@@ -91,6 +92,7 @@ int fs_hub_sleep(void)
 {
 	struct epoll_event ev, fired[8];
 	int rc, n, group = FS_GROUPS_MAX;
+	unsigned rounds = 0; /* who wrote something else into the instance shall not keep us here */
 
 	rc = fs_sys_epoll_wait(fs_hub.hub, &ev, 1, -1);
 	if (rc <= 0)
@@ -114,7 +116,7 @@ int fs_hub_sleep(void)
 			atomic_store_explicit(&fs_core_rec((unsigned)group, (unsigned)ev.data.u64)->armed, 0,
 					      memory_order_seq_cst);
 		}
-	} while (n == FS_COUNT(fired));
+	} while (n == FS_COUNT(fired) && ++rounds < FS_GROUPS_MAX);
 	return group;
 }
 
@@ -147,18 +149,38 @@ void fs_hub_wake_later(unsigned ms)
 	set_watchdog(ms);
 }
 
-bool fs_lease_take(bool expired)
+static uint64_t now_us(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (uint64_t)t.tv_sec * 1000000 + (uint64_t)t.tv_nsec / 1000;
+}
+
+/* The lease runs for so long from now on, and the watchdog with it. */
+static void extend(uint64_t us)
+{
+	atomic_store_explicit(&fs_region_head()->lease_until, now_us() + us, memory_order_relaxed);
+	set_watchdog((unsigned)(us / 1000));
+}
+
+bool fs_lease_take(void)
 {
 	struct fs_region_head *head = fs_region_head();
-	uint64_t now = atomic_load_explicit(&head->lease, memory_order_seq_cst);
+	uint64_t held = atomic_load_explicit(&head->lease, memory_order_seq_cst);
+	uint64_t until = atomic_load_explicit(&head->lease_until, memory_order_relaxed), now = now_us();
 
-	if (now && !expired)
+	/* Nobody believes a time that no holder would have set. */
+	if (held && now < until && until < now + UINT64_C(1000000)) {
+		/* The watchdog may have been set for something else since. */
+		set_watchdog((unsigned)((until - now) / 1000) + 1);
 		return false;
+	}
 	own_tid = fs_sys_gettid();
 	/* First the watchdog: who dies with the lease in hand shall be missed. */
-	set_watchdog(FS_WATCHDOG_MS);
 	covered_us = 0;
-	return atomic_compare_exchange_strong_explicit(&head->lease, &now, own_lease(1), memory_order_seq_cst,
+	extend(FS_WATCHDOG_MS * 1000);
+	return atomic_compare_exchange_strong_explicit(&head->lease, &held, own_lease(1), memory_order_seq_cst,
 						       memory_order_seq_cst);
 }
 
@@ -172,7 +194,7 @@ bool fs_lease_keep(uint32_t pause_us)
 		return false;
 	if (covered_us < (uint64_t)pause_us + FS_WATCHDOG_MS * 1000) {
 		covered_us = LEASE_TICKS * (uint64_t)pause_us + FS_WATCHDOG_MS * 1000;
-		set_watchdog((unsigned)(covered_us / 1000));
+		extend(covered_us);
 	}
 	covered_us -= pause_us;
 	return atomic_compare_exchange_strong_explicit(&head->lease, &now, own_lease(beat ? beat : 1), memory_order_relaxed,
@@ -190,7 +212,8 @@ void fs_lease_release(void)
 
 	if (holder_part(now) == holder_part(own_lease(0)) &&
 	    atomic_compare_exchange_strong_explicit(&fs_region_head()->lease, &now, 0, memory_order_seq_cst,
-						    memory_order_relaxed))
+						    memory_order_relaxed) &&
+	    !atomic_load_explicit(&fs_region_head()->missed, memory_order_relaxed))
 		set_watchdog(0);
 }
 

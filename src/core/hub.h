@@ -54,11 +54,8 @@ int fs_hub_sleep(void);
 /* How long the active thread may be late before another one takes over. */
 #define FS_WATCHDOG_MS 10
 
-/*
- * Takes the lease and starts the watchdog, if nobody has it; or from whoever has it,
- * where the watchdog has expired.
- */
-bool fs_lease_take(bool expired);
+/* Takes the lease and starts the watchdog, if nobody has it, or whoever has it let it run out. */
+bool fs_lease_take(void);
 /* Before each pause: still the holder? Pushes the watchdog ahead, beyond the pause. */
 bool fs_lease_keep(uint32_t pause_us);
 void fs_lease_release(void);

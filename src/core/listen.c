@@ -6,6 +6,7 @@
 #include <netinet/in.h>
 #include <string.h>
 
+#include "address.h"
 #include "heir.h"
 #include "help.h"
 #include "hub.h"
@@ -19,37 +20,6 @@
 #include "worker_rec.h"
 
 /* ---- which sockets are handled ---- */
-
-/* An address in the group record's form. False for other families. */
-static bool address_of(int fd, struct fs_group_rec *rec)
-{
-	union {
-		struct sockaddr sa;
-		struct sockaddr_in in;
-		struct sockaddr_in6 in6;
-	} a;
-	socklen_t len = sizeof(a);
-
-	memset(&a, 0, sizeof(a));
-	if (fs_sys_getsockname(fd, &a, &len) < 0)
-		return false;
-	memset(rec->address, 0, sizeof(rec->address));
-	rec->family = a.sa.sa_family;
-	rec->v6only = 0;
-	rec->scope = 0;
-	if (a.sa.sa_family == AF_INET) {
-		memcpy(rec->address, &a.in.sin_addr, 4);
-		rec->port = ntohs(a.in.sin_port);
-	} else if (a.sa.sa_family == AF_INET6) {
-		memcpy(rec->address, &a.in6.sin6_addr, 16);
-		rec->port = ntohs(a.in6.sin6_port);
-		rec->scope = a.in6.sin6_scope_id;
-		rec->v6only = (uint32_t)fs_sockopt_int(fd, IPPROTO_IPV6, IPV6_V6ONLY, 0);
-	} else {
-		return false;
-	}
-	return true;
-}
 
 static bool same_address(const struct fs_group_rec *a, const struct fs_group_rec *b)
 {
@@ -186,7 +156,7 @@ static int bind_any(int fd, struct fs_group_rec *want)
 	memset(&a, 0, sizeof(a));
 	a.in.sin_family = (sa_family_t)want->family;
 	rc = fs_sys_bind(fd, &a, want->family == AF_INET ? sizeof(a.in) : sizeof(a.in6));
-	return rc < 0 ? rc : address_of(fd, want) ? 0 : -EINVAL;
+	return rc < 0 ? rc : fs_address_of(fd, want) ? 0 : -EINVAL;
 }
 
 static int make(int fd, int backlog)
@@ -196,7 +166,7 @@ static int make(int fd, int backlog)
 	const char *why;
 	int rc, group, strangers;
 
-	if (fs_foreign_process() || fs_proc.options.steer == FS_STEER_OFF || !eligible(fd) || !address_of(fd, &want) || !wanted(&want))
+	if (fs_foreign_process() || fs_proc.options.steer == FS_STEER_OFF || !eligible(fd) || !fs_address_of(fd, &want) || !wanted(&want))
 		return fs_sys_listen(fd, backlog);
 	if (fs_tag_kind(fs_fd_tag(fd)) == FS_TAG_ODD)
 		return plainly(fd, backlog, "it has a socket option that cannot be given to other sockets", 0);
@@ -286,7 +256,7 @@ static bool join_another(int fd)
 	return fs_proc.options.steer != FS_STEER_OFF && !fs_foreign_process() && fd < FS_FD_MAX &&
 	       (domain == AF_INET || domain == AF_INET6) &&
 	       fs_sockopt_int(fd, SOL_SOCKET, SO_PROTOCOL, -1) == IPPROTO_TCP &&
-	       fs_sockopt_int(fd, SOL_SOCKET, SO_REUSEPORT, 0) && address_of(fd, &want) && want.port && wanted(&want) &&
+	       fs_sockopt_int(fd, SOL_SOCKET, SO_REUSEPORT, 0) && fs_address_of(fd, &want) && want.port && wanted(&want) &&
 	       fs_heir_join(fd, &want);
 }
 

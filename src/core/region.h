@@ -35,6 +35,7 @@ struct fs_region_head {
 	/* Grows whenever a worker comes, goes or parks: waits compare it with what they saw last. */
 	_Alignas(FS_CACHELINE) _Atomic uint32_t epoch;
 	_Atomic uint32_t workers_end; /* worker slots from here on were never used: bounds the searches */
+	_Atomic uint32_t groups_end;  /* likewise groups */
 	/*
 	 * Help marks that are set in all groups together: while it is not 0, a worker looks
 	 * for victims before it waits. Who dies between mark and count makes it wrong; whoever
@@ -46,7 +47,8 @@ struct fs_region_head {
 	 * while none is (hub.h).
 	 */
 	_Alignas(FS_CACHELINE) _Atomic uint64_t lease;
-	_Atomic uint32_t missed; /* times that an event has to be passed on, because who got it does not hold the group */
+	_Atomic uint64_t lease_until; /* CLOCK_MONOTONIC in us: later, its holder is late, stopped or dead */
+	_Atomic uint32_t missed;      /* threads that shall still try to find one that holds all groups (stealer.c) */
 	_Alignas(FS_CACHELINE) uint16_t cpu[FS_CORES_MAX]; /* CPU number of each core */
 };
 

@@ -5,6 +5,7 @@
 #include <netinet/in.h>
 #include <string.h>
 
+#include "help.h"
 #include "hub.h"
 #include "log.h"
 #include "sockopt.h"
@@ -107,8 +108,11 @@ void fs_siblings_give_up(unsigned group)
 	fs_siblings_close(p);
 	fs_fd_close_hidden(p->claim);
 	memset(p, 0, sizeof(*p));
-	if (!fs_group_claimed(group))
-		atomic_store_explicit(&fs_group_rec(group)->state, FS_GROUP_FREE, memory_order_relaxed);
+	if (fs_group_claimed(group))
+		return;
+	for (unsigned c = 0; c < fs_proc.ncores; c++)
+		fs_help_set(group, c, FS_HELP_NONE);
+	atomic_store_explicit(&fs_group_rec(group)->state, FS_GROUP_FREE, memory_order_relaxed);
 }
 
 /*

@@ -77,6 +77,26 @@ void fs_steal_look(unsigned group)
 		return;
 	atomic_store_explicit(&own_rec(group)->kick, victim + 1, memory_order_relaxed);
 	fs_hub_kick(fs_self.view);
+	/* To look again, should the application not accept. */
+	fs_beat_flag(FS_WORKER_KICKED);
+}
+
+void fs_steal_tidy(const uint64_t *groups)
+{
+	bool pending = false;
+
+	if (fs_self.view >= fs_proc.ncores)
+		return;
+	for (unsigned g = 0; g < fs_groups_end; g++) {
+		if (!fs_groups[g].held || !atomic_load_explicit(&own_rec(g)->kick, memory_order_relaxed))
+			continue;
+		if (groups[g / 64] >> (g % 64) & 1)
+			pending = true;
+		else
+			atomic_store_explicit(&own_rec(g)->kick, 0, memory_order_relaxed);
+	}
+	if (!pending)
+		fs_hub_unkick(fs_self.view);
 }
 
 static int take_from(unsigned group, unsigned victim, struct sockaddr *addr, socklen_t *len, int flags)
@@ -119,7 +139,11 @@ void fs_steal_kick(unsigned group, unsigned core, unsigned victim)
 {
 	struct fs_core_rec *cr = fs_core_rec(group, core);
 
-	/* Before the wake-up: who wakes shall know why. */
+	/*
+	 * Before the wake-up: who wakes shall know why. The caller sets FS_WORKER_KICKED after
+	 * it: a worker that took the kick in between finds the eventfd readable for nothing,
+	 * and empties it before its next wait.
+	 */
 	atomic_store_explicit(&cr->kick, victim + 1, memory_order_release);
 	atomic_fetch_add_explicit(&cr->woken, 1, memory_order_relaxed);
 	fs_hub_kick(core);

@@ -22,6 +22,12 @@ static inline bool fs_steal_due(void)
 
 /* Before the calling worker waits for the group: makes the listener readable if some core needs help. No lock needed. */
 void fs_steal_look(unsigned group);
+/*
+ * After it has looked for all groups that it waits for (`groups`, a bit each), where it was
+ * told of a kick: one for a group that it does not wait for is taken back, and the
+ * eventfd, which all groups of the core share, is emptied when there is none.
+ */
+void fs_steal_tidy(const uint64_t *groups);
 
 /*
  * accept4() on the local listener of a core that needs help, first of the one that

@@ -21,8 +21,7 @@ static uint64_t now_us(void)
 	return (uint64_t)t.tv_sec * 1000000 + (uint64_t)t.tv_nsec / 1000;
 }
 
-/* Groups whose heir socket is looked at during a pause; others wait until the thread sleeps. */
-#define HEIRS_MAX 16
+#define HEIRS_MAX FS_GROUPS_MAX
 
 /* A pause between two ticks, unless somebody asks for a group: he waits at the start of a server. */
 static void pause_us(uint32_t us)
@@ -51,10 +50,42 @@ static void pause_us(uint32_t us)
 /* When this thread was last active. */
 static uint64_t last_us;
 
-/* Ticks until nothing is queued, or somebody else has the lease. True in the first case. */
+/* Looks after which the active thread asks itself whether it is the right one. */
+#define LOOKS_BETWEEN_DOUBTS 64
+/* A thread that passed an event on stays away from the hub for so long, times the times in a row that it did. */
+#define NAP_US 2000
+#define NAPS_MAX 32
+
+/*
+ * Whether this process holds all groups that are active. One that does not (an old worker
+ * after a reload that added a listener) would be active for a part of them only.
+ */
+static bool holds_all(void)
+{
+	uint32_t end = atomic_load_explicit(&fs_region_head()->groups_end, memory_order_relaxed);
+
+	for (unsigned g = 0; g < end && g < FS_GROUPS_MAX; g++)
+		if (!fs_groups[g].held && fs_group_state(g) == FS_GROUP_ACTIVE && fs_group_own(g))
+			return false;
+	return true;
+}
+
+static bool holds_any(void)
+{
+	for (unsigned g = 0; g < fs_groups_end; g++)
+		if (fs_groups[g].held && fs_group_own(g))
+			return true;
+	return false;
+}
+
+/*
+ * Ticks until nothing is queued, or somebody else has the lease, or is to have it. True
+ * in the first case.
+ */
 static bool tick_until_quiet(void)
 {
 	uint32_t pause;
+	unsigned looks = 0;
 	bool first = true;
 
 	fs_lock();
@@ -63,14 +94,22 @@ static bool tick_until_quiet(void)
 	fs_unlock();
 	for (;;) {
 		uint64_t now = now_us();
+		bool right = true;
 
 		fs_lock();
 		pause = fs_tick((uint32_t)(now - last_us), first);
+		if (++looks % LOOKS_BETWEEN_DOUBTS == 0)
+			right = holds_all();
 		fs_unlock();
 		last_us = now;
 		first = false;
 		if (!pause)
 			return true;
+		if (!right) {
+			fs_lease_release();
+			fs_hub_wake_later(1);
+			return false;
+		}
 		pause *= fs_proc.options.steal_tick;
 		if (!fs_lease_keep(pause))
 			return false;
@@ -82,49 +121,61 @@ static bool tick_until_quiet(void)
 static void be_active(void)
 {
 	while (tick_until_quiet()) {
-		bool fired;
+		bool fired, all;
 
 		fs_lock();
+		all = holds_any() && holds_all();
 		fs_tick_arm();
 		fs_unlock();
 		fs_lease_release();
+		/* What it does not hold (any more), it cannot arm: somebody who does shall. */
+		if (!all) {
+			fs_hub_wake_later(1);
+			return;
+		}
 		/* Who was woken between arming and release found the lease taken, and slept again. */
 		fs_lock();
 		fired = fs_tick_fired();
 		fs_unlock();
-		if (!fired || !fs_lease_take(false))
+		if (!fired || !fs_lease_take())
 			return;
 	}
 }
 
 /*
- * A connection for a group that this process does not hold, because the group is
- * younger or older than it: the watchdog wakes the others one after the other until one
- * has armed it again. Twice as often as there are workers is often enough.
+ * A process that does not hold all groups leaves the event to others: the watchdog wakes
+ * them one after the other, while those who had their turn stay away from the hub, which
+ * wakes whoever came last. When all had it, nobody holds all groups, and whoever is next does
+ * what it can.
  */
-static void pass_on(unsigned group)
+static bool leave_to_others(void)
 {
-	uint32_t none = 0;
-	bool held;
+	static unsigned naps;
+	struct fs_region_head *head = fs_region_head();
+	uint32_t left;
+	bool all;
 
 	fs_lock();
-	held = group == FS_GROUPS_MAX || fs_groups[group].held;
+	all = holds_all();
 	fs_unlock();
-	if (!held)
-		atomic_compare_exchange_strong_explicit(&fs_region_head()->missed, &none,
-							2 * atomic_load_explicit(&fs_region_head()->workers_end, memory_order_relaxed),
-							memory_order_relaxed, memory_order_relaxed);
-}
-
-static void again_if_missed(void)
-{
-	uint32_t missed = atomic_load_explicit(&fs_region_head()->missed, memory_order_relaxed);
-
-	if (!missed)
-		return;
-	atomic_compare_exchange_strong_explicit(&fs_region_head()->missed, &missed, missed - 1, memory_order_relaxed,
-						memory_order_relaxed);
+	if (all) {
+		atomic_store_explicit(&head->missed, 0, memory_order_relaxed);
+		naps = 0;
+		return false;
+	}
+	left = atomic_load_explicit(&head->missed, memory_order_relaxed);
+	left = left ? left - 1 : atomic_load_explicit(&head->workers_end, memory_order_relaxed) + 1;
+	if (left > FS_WORKERS_MAX)
+		left = FS_WORKERS_MAX;
+	atomic_store_explicit(&head->missed, left, memory_order_relaxed);
+	if (!left) {
+		naps = 0;
+		return false;
+	}
 	fs_hub_wake_later(1);
+	naps += naps < NAPS_MAX;
+	pause_us(NAP_US * naps);
+	return true;
 }
 
 static void *stealer_main(void *unused)
@@ -144,6 +195,7 @@ static void *stealer_main(void *unused)
 	fs_unlock();
 	for (;;) {
 		int group = fs_hub_sleep();
+		bool any;
 
 		if (group == -EINTR)
 			continue;
@@ -152,15 +204,30 @@ static void *stealer_main(void *unused)
 			return NULL;
 		}
 		if (group >= FS_HUB_HEIR) {
+			bool held;
+
+			group -= FS_HUB_HEIR;
 			fs_lock();
-			fs_heir_answer((unsigned)group - FS_HUB_HEIR);
+			held = fs_groups[group].held;
+			fs_heir_answer((unsigned)group);
 			fs_unlock();
+			/* Not for this process: it stays out of the way. */
+			if (!held)
+				pause_us(NAP_US);
 			continue;
 		}
-		pass_on((unsigned)group);
-		if (fs_lease_take(group == FS_GROUPS_MAX))
+		fs_lock();
+		any = holds_any();
+		if (!any)
+			fs_proc.stealing = fs_proc.stealing_wanted = false;
+		fs_unlock();
+		if (!any) {
+			/* An old worker that only finishes what it has: the event is for others. */
+			fs_hub_wake_later(1);
+			return NULL;
+		}
+		if (!leave_to_others() && fs_lease_take())
 			be_active();
-		again_if_missed();
 	}
 }
 

@@ -21,6 +21,8 @@
 /* After so many ticks in vain the pause grows by one, up to the longest. */
 #define VAIN_TICKS 128
 #define VAIN_PAUSE_MAX 16
+/* While nothing is queued, but a core is passed by. */
+#define OUT_PAUSE 8
 
 /* The thread's own memory. Large and rarely used: pages that are not touched do not exist. */
 static struct fs_policy_core cores[FS_GROUPS_MAX][FS_CORES_MAX];
@@ -37,6 +39,8 @@ static uint32_t steered_at[FS_GROUPS_MAX]; /* tick of the last change for stuck 
 static uint32_t since_us; /* time since the last look */
 static bool someone_died;
 static uint32_t vain; /* ticks in a row that changed nothing, although something is queued */
+static uint32_t accepts; /* from all queues, since the last look */
+static bool someone_out;
 static bool acted;    /* in this tick: somebody was woken, or moved by himself */
 static bool urgent;   /* ... something is queued whose worker did not move, or that others are to take */
 
@@ -124,6 +128,7 @@ static bool sample_queue(unsigned group, unsigned core, bool first)
 	taken = atomic_load_explicit(&rec->accepted_local, memory_order_relaxed) +
 		atomic_load_explicit(&rec->given, memory_order_relaxed);
 	s->taken = first ? 0 : (uint32_t)(taken - taken_before[group][core]);
+	accepts += s->taken;
 	s->ticks = (since_us + fs_proc.options.steal_tick / 2) / fs_proc.options.steal_tick;
 	taken_before[group][core] = taken;
 	s->kicked = atomic_load_explicit(&rec->kick, memory_order_relaxed) != 0;
@@ -210,6 +215,7 @@ static void judge(unsigned group, const struct fs_policy_params *p, bool first)
 		core->help = fs_help_of(group, c);
 		steer |= core->out != !!atomic_load_explicit(&rec->out, memory_order_relaxed);
 		urgent |= samples[c].queue && core->help != FS_HELP_NONE;
+		someone_out |= core->out || core->out != !!atomic_load_explicit(&rec->out, memory_order_relaxed);
 		fs_balancing_note(c, samples[c].served && !samples[c].parked, core->out, core->standing, samples[c].queue > 0,
 				  samples[c].taken);
 	}
@@ -235,22 +241,25 @@ static void match(unsigned group)
 	}
 }
 
-/* Waits that all workers together came to since the last look, in 1/16 per millisecond. */
-static uint32_t waits_per_ms(uint32_t elapsed_us)
+/* Connections that were taken from all queues since the last look, in 1/16 per millisecond. */
+static uint32_t accepts_per_ms(uint32_t elapsed_us)
 {
-	uint64_t beats = 0;
+	return (uint32_t)((uint64_t)accepts * 16000 / (elapsed_us + 1));
+}
 
+static bool some_worker_moved(void)
+{
 	for (unsigned s = 0, end = fs_workers_end(); s < end; s++)
-		if (fs_worker_rec_live(s))
-			beats += beat_now[s] - beat_before[s];
-	acted |= beats > 0;
-	return (uint32_t)(beats * 8000 / (elapsed_us + 1));
+		if (fs_worker_rec_live(s) && beat_now[s] != beat_before[s])
+			return true;
+	return false;
 }
 
 static uint32_t pause_after(uint32_t elapsed_us, bool queued)
 {
-	uint32_t rate = waits_per_ms(elapsed_us);
+	uint32_t rate = accepts_per_ms(elapsed_us);
 
+	acted |= some_worker_moved();
 	vain = acted || !queued ? 0 : vain + 1;
 	/* A queue that nobody can take from, because all are stuck: less and less often. */
 	if (vain >= VAIN_TICKS)
@@ -263,7 +272,8 @@ static uint32_t pause_after(uint32_t elapsed_us, bool queued)
 		return 4;
 	if (rate >= 16)
 		return 2;
-	return queued;
+	/* Whoever is passed by may wait where nothing wakes him: it is asked about (policy.c). */
+	return queued ? 1 : someone_out ? OUT_PAUSE : 0;
 }
 
 uint32_t fs_tick(uint32_t elapsed_us, bool first)
@@ -273,6 +283,8 @@ uint32_t fs_tick(uint32_t elapsed_us, bool first)
 
 	ticks++;
 	acted = false;
+	accepts = 0;
+	someone_out = false;
 	urgent = first;
 	since_us = elapsed_us;
 	read_workers();

@@ -19,7 +19,7 @@ void fs_tick_begin(uint64_t slept_us);
  *
  * While the workers are quick, the pause grows: a wake-up costs 13 to 28 us on a
  * virtual machine (measured), which at every tick would be 2 % of a CPU for nothing.
- * The more waits the workers come to in a millisecond, the less there is to see.
+ * The more connections they accept in a millisecond, the less there is to see.
  */
 uint32_t fs_tick(uint32_t elapsed_us, bool first);
 /* Before the thread sleeps: every local listener wakes one again. */

@@ -52,12 +52,18 @@ int fs_waiter_join(unsigned group, unsigned member)
 
 void fs_waiter_look(unsigned group)
 {
+	bool told;
+
 	if (fs_foreign_process())
 		return;
 	if (fs_beat_flags() & FS_WORKER_OUT)
 		fs_worker_back();
+	told = fs_beat_flags() & FS_WORKER_KICKED;
 	fs_beat_clear(FS_WORKER_KICKED);
 	fs_steal_look(group);
+	/* A poll() may look for several groups, one after the other: those that it waits for. */
+	if (told)
+		fs_steal_tidy(fs_self.waiting);
 }
 
 void fs_waiter_absent(const uint64_t *present)

@@ -6,6 +6,7 @@
 
 #include "beat.h"
 #include "binding.h"
+#include "heir.h"
 #include "help.h"
 #include "hub.h"
 #include "log.h"
@@ -134,6 +135,8 @@ static int claim_slot(void)
 		fs_worker_rec_free(s);
 		atomic_store_explicit(&w->pid, (uint32_t)fs_proc.pid, memory_order_relaxed);
 		atomic_store_explicit(&w->tid, (uint32_t)fs_sys_gettid(), memory_order_relaxed);
+		/* What an earlier worker of the core left in its eventfd is emptied at the first wait. */
+		atomic_store_explicit(&w->flags, FS_WORKER_KICKED, memory_order_relaxed);
 		fs_self.core = fs_binding_choose();
 		fs_self.view = fs_self.core;
 		atomic_store_explicit(&w->core, fs_self.core, memory_order_relaxed);
@@ -234,6 +237,7 @@ static bool serve_own(unsigned group)
 	fs_worker_unpark((unsigned)fs_self.slot - 1, group);
 	fs_self.view = core;
 	fs_proc.stealing_wanted = true;
+	fs_heir_listen(group);
 	fs_self.local[group] = fs_groups[group].local[core];
 	return true;
 }
