@@ -31,10 +31,16 @@ static uint32_t patience(const struct fs_policy_core *core)
 	return core->patience ? core->patience : 1;
 }
 
+static uint32_t ticks_of(const struct fs_policy_sample *s)
+{
+	return s->ticks ? s->ticks : 1;
+}
+
 /* A core that is out, whose worker sits in its wait with nothing to wake it: flows would. */
 static bool asks_back(const struct fs_policy_core *core, const struct fs_policy_sample *s)
 {
-	return core->out && s->waiting && !s->queue && core->away % ASK_BACK_EVERY == ASK_BACK_EVERY - 1;
+	return core->out && s->waiting && !s->queue &&
+	       (core->away + ticks_of(s)) / ASK_BACK_EVERY != core->away / ASK_BACK_EVERY;
 }
 
 bool fs_policy_suspects(const struct fs_policy_core *core, const struct fs_policy_sample *s, bool first)
@@ -45,11 +51,6 @@ bool fs_policy_suspects(const struct fs_policy_core *core, const struct fs_polic
 		return asks_back(core, s);
 	/* A worker that was just woken is still inside its wait: no reason to ask before the second tick. */
 	return s->queue && (first ? !s->waiting : core->still % ASK_EVERY == s->waiting);
-}
-
-static uint32_t ticks_of(const struct fs_policy_sample *s)
-{
-	return s->ticks ? s->ticks : 1;
 }
 
 /* Nothing is queued, or nothing is known of the time before. */
@@ -185,12 +186,12 @@ void fs_policy_judge(struct fs_policy_core *core, const struct fs_policy_sample 
 		 */
 		bool able = asks_back(core, s) && s->sched != FS_SCHED_STOPPED && s->sched != FS_SCHED_RUNNABLE;
 
-		core->away++;
+		core->away += ticks_of(s);
 		if ((s->moved && !first) || able)
 			fs_policy_back(core);
 	}
 	if (core->out || judge_stuck(core, s, p, first)) {
-		core->stuck++;
+		core->stuck += core->stuck ? ticks_of(s) : 1;
 		if (!core->out && core->stuck >= patience(core))
 			core->out = true;
 		core->help = core->out || s->queue ? FS_HELP_STUCK : FS_HELP_NONE;

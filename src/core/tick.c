@@ -138,6 +138,11 @@ static bool sample_queue(unsigned group, unsigned core, bool first)
 	if (fs_policy_suspects(&cores[group][core], s, first)) {
 		s->sched = fs_sched_of(atomic_load_explicit(&w->pid, memory_order_relaxed),
 				       atomic_load_explicit(&w->tid, memory_order_relaxed));
+		/* A quick one is back in its wait by now, and asleep there: that says nothing. */
+		if (atomic_load_explicit(&w->beat, memory_order_relaxed) != beat_now[speaker[core]]) {
+			s->sched = FS_SCHED_RUNNABLE;
+			s->moved = true;
+		}
 		/* The kernel does not know it: it died, unless /proc is not to be read. */
 		if (s->sched == FS_SCHED_UNKNOWN && !fs_worker_alive(speaker[core]))
 			someone_died = true;
