@@ -49,24 +49,36 @@ static void answer(int conn)
 static void serve(int lfd)
 {
 	struct epoll_event ev = { .events = EPOLLIN, .data.fd = lfd }, got[EVENTS];
-	int ep = epoll_create1(EPOLL_CLOEXEC), conn;
+	int ep = epoll_create1(EPOLL_CLOEXEC), conn, open_now = 0;
 
 	if (ep < 0 || epoll_ctl(ep, EPOLL_CTL_ADD, lfd, &ev) != 0)
 		die("epoll");
-	while (!quit) {
-		int n = epoll_wait(ep, got, EVENTS, -1);
+	/* Told to quit, it takes no more, and finishes what it has: what it accepted is its own to lose. */
+	while (!quit || open_now) {
+		int n;
+
+		if (quit && lfd >= 0) {
+			epoll_ctl(ep, EPOLL_CTL_DEL, lfd, NULL);
+			close(lfd);
+			lfd = -1;
+		}
+		n = epoll_wait(ep, got, EVENTS, 1000);
 
 		for (int i = 0; i < n; i++) {
 			if (got[i].data.fd != lfd) {
 				answer(got[i].data.fd);
+				open_now--;
 				continue;
 			}
+			if (lfd < 0)
+				continue;
 			conn = accept4(lfd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
 			if (conn < 0)
 				continue;
 			ev.data.fd = conn;
 			if (epoll_ctl(ep, EPOLL_CTL_ADD, conn, &ev) != 0)
 				die("epoll_ctl");
+			open_now++;
 		}
 	}
 	exit(0);
