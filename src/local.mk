@@ -28,6 +28,7 @@ libfastsock_core_la_SOURCES = \
 	src/core/netdiag.c src/core/netdiag.h \
 	src/core/options.c src/core/options.def src/core/options.h \
 	src/core/policy.c src/core/policy.h \
+	src/core/portsteer.c src/core/portsteer.h \
 	src/core/process.c src/core/process.h \
 	src/core/reg.c src/core/reg.h \
 	src/core/region.c src/core/region.h \

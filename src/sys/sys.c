@@ -50,6 +50,14 @@ int fs_sys_dup3(int fd, int target, int flags)
 	return (int)SYS(SYS_dup3, fd, target, flags);
 }
 
+/* Through libc, which knows how this architecture lays the structure out. */
+int fs_sys_fstat(int fd, struct stat *out)
+{
+	int saved = errno;
+
+	return (int)result(fstat(fd, out), saved);
+}
+
 bool fs_sys_same_file(int a, int b)
 {
 	struct stat sa, sb;

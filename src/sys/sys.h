@@ -16,6 +16,7 @@
 #include <stdint.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/types.h>
 #include <time.h>
 
@@ -24,6 +25,7 @@ int fs_sys_openat(int dir, const char *path, int flags);
 long fs_sys_readlink(const char *path, char *buf, size_t len);
 int fs_sys_lseek(int fd, off_t to);
 int fs_sys_dup3(int fd, int target, int flags);
+int fs_sys_fstat(int fd, struct stat *out);
 bool fs_sys_same_file(int a, int b);
 /* Its size in bytes; 0 on failure. */
 uint64_t fs_sys_file_size(int fd);

@@ -13,6 +13,7 @@ UNIT_PURE = \
 	tests/unit/test_policy \
 	tests/unit/test_policy_busy \
 	tests/unit/test_policy_match \
+	tests/unit/test_portsteer \
 	tests/unit/test_steer \
 	tests/unit/test_steer_share \
 	tests/unit/test_topology
@@ -53,6 +54,11 @@ tests_unit_test_policy_match_SOURCES = tests/unit/test_policy_match.c tests/lib/
 tests_unit_test_policy_match_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_unit_test_policy_match_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_test_policy_match_LDADD = $(UNIT_LDADD)
+
+tests_unit_test_portsteer_SOURCES = tests/unit/test_portsteer.c tests/lib/unit.h
+tests_unit_test_portsteer_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_test_portsteer_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_test_portsteer_LDADD = $(UNIT_LDADD)
 
 tests_unit_test_steer_SOURCES = tests/unit/test_steer.c tests/unit/steer_check.h \
 	tests/lib/bpf_interp.c tests/lib/bpf_interp.h tests/lib/unit.h
