@@ -37,7 +37,7 @@ workers() {
 	local p
 
 	for p in $(descendants "$pid"); do
-		case $(tr '\0' ' ' <"/proc/$p/cmdline" 2>/dev/null) in
+		case $({ tr '\0' ' ' <"/proc/$p/cmdline"; } 2>/dev/null) in
 		*"is shutting down"*) ;;
 		?*) echo "$p" ;;
 		esac
