@@ -5,6 +5,7 @@ bench_programs = \
 	bench/epoll_server \
 	bench/hook_cost \
 	bench/accept_cost \
+	bench/connect_cost \
 	bench/startup \
 	bench/steer_cpu \
 	bench/tick_cost
@@ -27,6 +28,7 @@ bench_steer_cpu_SOURCES = bench/steer_cpu.c
 bench_tick_cost_SOURCES = bench/tick_cost.c bench/bench.h
 bench_tick_cost_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/src
 bench_tick_cost_LDADD = libfastsock_core.la
+bench_connect_cost_SOURCES = bench/connect_cost.c bench/bench.h
 bench_startup_SOURCES = bench/startup.c bench/bench.h
 
 EXTRA_DIST += \

@@ -2,6 +2,7 @@
 libfastsock_core_la_SOURCES = \
 	src/sys/sys.c src/sys/sys.h \
 	src/core/accept.c src/core/accept.h \
+	src/core/active.c src/core/active.h \
 	src/core/address.c src/core/address.h \
 	src/core/balance.c src/core/balance.h \
 	src/core/balancing.c src/core/balancing.h \
@@ -11,6 +12,7 @@ libfastsock_core_la_SOURCES = \
 	src/core/conn.h \
 	src/core/cpus.c src/core/cpus.h \
 	src/core/descriptor.c src/core/descriptor.h \
+	src/core/destination.c src/core/destination.h \
 	src/core/epoll.c src/core/epoll.h src/core/epoll_wait.c \
 	src/core/epollinfo.c src/core/epollinfo.h \
 	src/core/estate.c src/core/estate.h \
@@ -26,15 +28,22 @@ libfastsock_core_la_SOURCES = \
 	src/core/listen.c src/core/listen.h \
 	src/core/log.c src/core/log.h \
 	src/core/netdiag.c src/core/netdiag.h \
+	src/core/nic.c src/core/nic.h \
+	src/core/nicinfo.c src/core/nicinfo.h \
 	src/core/options.c src/core/options.def src/core/options.h \
 	src/core/policy.c src/core/policy.h \
+	src/core/ports.c src/core/ports.h \
 	src/core/portsteer.c src/core/portsteer.h \
 	src/core/process.c src/core/process.h \
 	src/core/reg.c src/core/reg.h \
 	src/core/region.c src/core/region.h \
 	src/core/region_lock.c src/core/region_lock.h \
+	src/core/route.c src/core/route.h \
+	src/core/rss_text.c src/core/rss_text.h \
+	src/core/rxmap.c src/core/rxmap.h \
 	src/core/sched.c src/core/sched.h \
 	src/core/siblings.c src/core/siblings.h \
+	src/core/siphash.c src/core/siphash.h \
 	src/core/sockopt.c src/core/sockopt.h \
 	src/core/steal.c src/core/steal.h \
 	src/core/stealer.c src/core/stealer.h \
@@ -42,6 +51,7 @@ libfastsock_core_la_SOURCES = \
 	src/core/steering.c src/core/steering.h \
 	src/core/strangers.c src/core/strangers.h \
 	src/core/tick.c src/core/tick.h \
+	src/core/toeplitz.c src/core/toeplitz.h \
 	src/core/topology.c src/core/topology.h \
 	src/core/waiter.c src/core/waiter.h \
 	src/core/worker.c src/core/worker.h \

@@ -54,6 +54,30 @@ static void write_group(struct fs_json *json, const struct fs_view *view, unsign
 	fs_json_close(json, '}');
 }
 
+static void write_connect(struct fs_json *json, const struct fs_view *view, unsigned core)
+{
+	static const char *const word[] = {
+		NULL,
+#define WORD(name, text) text,
+		FS_FALLBACK_TABLE(WORD)
+#undef WORD
+	};
+	const struct fs_core_active *active = fs_view_connect(view, core);
+
+	fs_json_open(json, NULL, '{');
+	fs_json_number(json, "cpu", view->head->cpu[core]);
+	fs_json_number(json, "calls", active->calls);
+	fs_json_number(json, "steered", active->steered);
+	fs_json_number(json, "tries", active->tries);
+	fs_json_open(json, "fallback", '{');
+	for (unsigned i = 1; i < FS_FALLBACKS; i++)
+		fs_json_number(json, word[i], active->fallback[i]);
+	fs_json_close(json, '}');
+	fs_json_number(json, "rx_sampled", active->rx_sampled);
+	fs_json_number(json, "rx_local", active->rx_local);
+	fs_json_close(json, '}');
+}
+
 void fs_report_json(struct fs_json *json, const struct fs_view *view)
 {
 	char name[64];
@@ -72,6 +96,10 @@ void fs_report_json(struct fs_json *json, const struct fs_view *view)
 		if (fs_view_has_group(view, group))
 			write_group(json, view, group);
 	}
+	fs_json_close(json, ']');
+	fs_json_open(json, "connect", '[');
+	for (unsigned core = 0; core < view->ncores; core++)
+		write_connect(json, view, core);
 	fs_json_close(json, ']');
 	fs_json_close(json, '}');
 }

@@ -83,6 +83,26 @@ static void print_group(const struct fs_view *view, unsigned group)
 		print_core(view, group, core);
 }
 
+/* Connections that the tree opened: nothing about a program that opens none. */
+static void print_connects(const struct fs_view *view)
+{
+	uint64_t calls = 0;
+
+	for (unsigned core = 0; core < view->ncores; core++)
+		calls += fs_view_connect(view, core)->calls;
+	if (!calls)
+		return;
+	printf("  connect()\n    %4s %11s %11s %11s %9s\n", "CPU", "CALLS", "STEERED", "TRIES", "RX-LOCAL");
+	for (unsigned core = 0; core < view->ncores; core++) {
+		const struct fs_core_active *active = fs_view_connect(view, core);
+		char share[32];
+
+		format_share(share, sizeof(share), active->rx_local, active->rx_sampled);
+		printf("    %4u %11" PRIu64 " %11" PRIu64 " %11" PRIu64 " %9s\n", view->head->cpu[core], active->calls,
+		       active->steered, active->tries, share);
+	}
+}
+
 void fs_report_text(const struct fs_view *view)
 {
 	char name[64];
@@ -96,4 +116,5 @@ void fs_report_text(const struct fs_view *view)
 		if (fs_view_has_group(view, group))
 			print_group(view, group);
 	}
+	print_connects(view);
 }

@@ -195,6 +195,11 @@ const struct fs_core_load *fs_view_load(const struct fs_view *view, unsigned cor
 	return (const struct fs_core_load *)(view->region + fs_region_loads_at()) + core;
 }
 
+const struct fs_core_active *fs_view_connect(const struct fs_view *view, unsigned core)
+{
+	return (const struct fs_core_active *)(view->region + fs_region_actives_at()) + core;
+}
+
 uint64_t fs_view_open(const struct fs_view *view, unsigned core)
 {
 	uint64_t sum = 0;

@@ -34,6 +34,7 @@ bool fs_view_active(const struct fs_view *view);
 bool fs_view_has_group(const struct fs_view *view, unsigned group);
 const struct fs_core_rec *fs_view_core(const struct fs_view *view, unsigned group, unsigned core);
 const struct fs_core_load *fs_view_load(const struct fs_view *view, unsigned core);
+const struct fs_core_active *fs_view_connect(const struct fs_view *view, unsigned core);
 /* Connections that the core's living workers have open, of whatever group. */
 uint64_t fs_view_open(const struct fs_view *view, unsigned core);
 /* A word for why others may take from the core's queue: "none" while it copes. */

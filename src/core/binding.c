@@ -57,6 +57,7 @@ void fs_binding_begin(void)
 		fs_log(FS_LOG_WARN, "thread %d is not bound to CPU %u: the kernel refuses", fs_sys_gettid(), cpu);
 	else
 		fs_self.pinned = true;
+	fs_self.bound_second = 0;
 }
 
 bool fs_worker_unbind(void)
@@ -77,4 +78,5 @@ void fs_binding_end(void)
 {
 	fs_worker_unbind();
 	fs_self.pinned = false;
+	fs_self.bound_second = 0;
 }

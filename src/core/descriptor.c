@@ -93,7 +93,9 @@ void fs_descriptor_dup(int fd, int copy)
 
 void fs_descriptor_odd(int fd)
 {
-	if (fs_fd_tag(fd) == 0 && !fs_foreign_process())
+	enum fs_tag_kind kind = fs_tag_kind(fs_fd_tag(fd));
+
+	if ((kind == FS_TAG_NONE || kind == FS_TAG_ACTIVE) && !fs_foreign_process())
 		fs_fd_set_tag(fd, FS_TAG_ODD, 0);
 }
 

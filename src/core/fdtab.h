@@ -27,6 +27,7 @@ enum fs_tag_kind {
 	FS_TAG_ODD = 4,      /* a socket with an option that cannot be given to siblings */
 	FS_TAG_STDERR = 5,   /* descriptor 2, closed by the application: nobody's standard error */
 	FS_TAG_CONNECTION = 6, /* accepted from a group: slot of the worker (conn.h) */
+	FS_TAG_ACTIVE = 7,     /* a TCP socket that may connect, or did (active.c) */
 };
 
 extern _Atomic uint16_t fs_fd_tags[FS_FD_MAX];

@@ -12,6 +12,7 @@
 
 struct fs_libc {
 	int (*accept4)(int fd, __SOCKADDR_ARG addr, socklen_t *len, int flags);
+	int (*connect)(int fd, __CONST_SOCKADDR_ARG addr, socklen_t len);
 	int (*epoll_wait)(int epfd, struct epoll_event *events, int max, int timeout);
 	/*
 	 * Starts a detached thread with a small stack, whose signals are blocked, but for

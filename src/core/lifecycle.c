@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "destination.h"
 #include "stealer.h"
 #include "sys/sys.h"
 #include "worker.h"
@@ -29,6 +30,7 @@ void fs_fork_child(void)
 	}
 	fs_worker_forget_claims();
 	fs_stealer_forget();
+	fs_destination_forget();
 	memset(&fs_self, 0, sizeof(fs_self));
 	fs_self.views = atomic_load_explicit(&fs_proc.views, memory_order_relaxed);
 	fs_leave(&mask);

@@ -9,6 +9,8 @@
 #include <netinet/in.h>
 #include <string.h>
 
+#include "rss_text.h"
+
 const struct fs_option_info fs_option_table[] = {
 #define FS_OPTION(variable, kind, field, accepted, fallback, help) {#variable, accepted, fallback, help},
 #include "options.def"
@@ -183,6 +185,16 @@ static bool parse_rules(const char *text, struct fs_listen_filter *out)
 	return true;
 }
 
+static bool parse_rss(const char *text, char out[FS_RSS_TEXT_MAX])
+{
+	size_t len = strlen(text);
+
+	if (len >= FS_RSS_TEXT_MAX || fs_rss_text(text, NULL, NULL) < 0)
+		return false;
+	memcpy(out, text, len + 1);
+	return true;
+}
+
 /*
  * What a setter does for each kind of row: false, with the field as it was, when
  * the text is not what the row accepts.
@@ -202,6 +214,8 @@ static bool parse_rules(const char *text, struct fs_listen_filter *out)
 #define FS_SET_CPUS(field, accepted) \
 	out->field##_given = fs_cpus_parse(text, &out->field) == 0; \
 	return out->field##_given
+#define FS_SET_RSS(field, accepted) \
+	return parse_rss(text, out->field)
 #define FS_SET_RULES(field, accepted) \
 	return parse_rules(text, &out->field)
 

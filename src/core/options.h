@@ -14,6 +14,8 @@ enum fs_steer_mode { FS_STEER_CPU, FS_STEER_HASH, FS_STEER_OFF };
 enum fs_log_level { FS_LOG_ERROR, FS_LOG_WARN, FS_LOG_INFO, FS_LOG_DEBUG };
 
 #define FS_LISTEN_RULES_MAX 64
+/* Of FASTSOCK_RSS: a dozen NICs. It is kept as text, because the environment may be overwritten. */
+#define FS_RSS_TEXT_MAX 4096
 
 /*
  * One entry of FASTSOCK_LISTEN. Bytes of the address in network order; family 0
@@ -41,6 +43,8 @@ struct fs_options {
 	enum fs_log_level log;
 	bool steal;
 	bool balance;
+	bool connect;
+	char rss[FS_RSS_TEXT_MAX]; /* FASTSOCK_RSS, checked; empty without */
 	/* In the units of options.def, which says what they are. */
 	uint32_t steal_tick;
 	uint32_t steal_high;

@@ -21,6 +21,7 @@
 struct fs_process {
 	struct fs_options options;
 	bool on; /* the library handles listeners in this process */
+	bool connects; /* ... and connect() */
 	/* The process whose state this is. In a vfork child, getpid() differs: it must change nothing. */
 	int pid;
 	int memfd; /* of the region; 0 without one */
@@ -60,6 +61,9 @@ struct fs_thread {
 	uint16_t victim;      /* core at which the next search for victims starts (steal.c) */
 	unsigned accepts;     /* accepted connections, for sampling and for looking at the global listener */
 	bool pinned;          /* we bound this thread to its core's CPU */
+	uint16_t bound_core;   /* the core of the one CPU that it is bound to, by whomever, as of ... */
+	uint32_t bound_second; /* ... this second (active.c) */
+	unsigned connects;    /* connections that it opened, for sampling */
 	uint64_t plain[FS_GROUPS_MAX / 64]; /* groups of which it accepts as without us */
 	uint64_t alone[FS_GROUPS_MAX / 64]; /* groups for which it polls or blocks as without us */
 	int local[FS_GROUPS_MAX]; /* the local listener to accept from; 0 when it serves none */

@@ -21,7 +21,7 @@
 #include "policy.h"
 
 #define FS_REGION_MAGIC UINT32_C(0x6b635366) /* "fSck" */
-#define FS_REGION_VERSION 2
+#define FS_REGION_VERSION 3
 /* The memfd's name: /proc/PID/fd shows "/memfd:fastsock (deleted)". */
 #define FS_REGION_NAME "fastsock"
 
@@ -62,6 +62,32 @@ struct fs_core_load {
 	_Atomic uint64_t groups_out;                  /* flow groups that ever moved away, and in */
 	_Atomic uint64_t groups_in;
 	_Atomic uint64_t busy_us; /* its workers were outside their waits, sampled at each tick */
+};
+
+/* Why connect() left the source port to the kernel. The words are those of `fastsock stat`. */
+#define FS_FALLBACK_TABLE(X) \
+	X(ROUTE, "route") /* no way back that could be steered: this machine itself, a NIC that hides its RSS */ \
+	X(CPU, "cpu")     /* no port leads to this CPU, as far as is known */ \
+	X(TAKEN, "taken") /* the ports that were tried are taken, or the range is known to be crowded */ \
+	X(BUSY, "busy")   /* the destination is new, and somebody else is being looked up, or too many were */ \
+	X(WRONG, "wrong") /* what was believed of the NIC turned out to be wrong */
+
+enum fs_fallback {
+	FS_FALLBACK_NONE = 0, /* a port was found */
+#define FS_FALLBACK(name, word) FS_FALLBACK_##name,
+	FS_FALLBACK_TABLE(FS_FALLBACK)
+#undef FS_FALLBACK
+	FS_FALLBACKS
+};
+
+/* Connections that were opened from a core's CPU. Relaxed atomic adds by the threads that are bound to it. */
+struct fs_core_active {
+	_Alignas(FS_CACHELINE) _Atomic uint64_t calls; /* connect() to another machine's address, over TCP as far as is known */
+	_Atomic uint64_t steered;    /* ... that got a source port from the library */
+	_Atomic uint64_t tries;      /* ports that were tried for them */
+	_Atomic uint64_t rx_sampled; /* connections whose RX CPU was looked at when they were closed */
+	_Atomic uint64_t rx_local;   /* ... and was the CPU that had opened them */
+	_Alignas(FS_CACHELINE) _Atomic uint64_t fallback[FS_FALLBACKS]; /* ... that did not; by enum fs_fallback, [0] unused */
 };
 
 enum fs_worker_state {
@@ -160,9 +186,14 @@ static inline uint64_t fs_region_loads_at(void)
 	return (sizeof(struct fs_region_head) + FS_CACHELINE - 1) / FS_CACHELINE * FS_CACHELINE;
 }
 
-static inline uint64_t fs_region_workers_at(void)
+static inline uint64_t fs_region_actives_at(void)
 {
 	return fs_region_loads_at() + FS_CORES_MAX * (uint64_t)sizeof(struct fs_core_load);
+}
+
+static inline uint64_t fs_region_workers_at(void)
+{
+	return fs_region_actives_at() + FS_CORES_MAX * (uint64_t)sizeof(struct fs_core_active);
 }
 
 static inline uint64_t fs_region_groups_at(void)

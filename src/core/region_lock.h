@@ -42,6 +42,11 @@ static inline struct fs_core_load *fs_core_load(unsigned core)
 	return (struct fs_core_load *)(fs_proc.region + fs_region_loads_at()) + core;
 }
 
+static inline struct fs_core_active *fs_core_active(unsigned core)
+{
+	return (struct fs_core_active *)(fs_proc.region + fs_region_actives_at()) + core;
+}
+
 /* Relaxed: a wait that sees the new value late is a wait that started a moment earlier. */
 static inline uint32_t fs_epoch(void)
 {

@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <limits.h>
 
+#include "core/active.h"
 #include "core/conn.h"
 #include "core/descriptor.h"
 #include "core/log.h"
@@ -38,9 +39,12 @@ int close(int fd)
 	uint16_t tag = fs_fd_tag(fd);
 
 	if (FS_UNLIKELY(tag || fd == STDERR_FILENO)) {
-		if (fs_tag_kind(tag) != FS_TAG_CONNECTION)
+		if (fs_tag_kind(tag) == FS_TAG_CONNECTION)
+			fs_conn_closed(fd, tag);
+		else if (fs_tag_kind(tag) == FS_TAG_ACTIVE)
+			fs_active_closing(fd, tag);
+		else
 			return close_ours(fd);
-		fs_conn_closed(fd, tag);
 	}
 	return FS_REAL(close)(fd);
 }

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "core/accept.h"
+#include "core/active.h"
 #include "core/conn.h"
 #include "core/descriptor.h"
 #include "core/group.h"
@@ -38,6 +39,7 @@ int socket(int domain, int type, int protocol)
 	int fd = FS_REAL(socket)(domain, type, protocol);
 
 	fs_descriptor_new(fd);
+	fs_active_socket(fd, domain, type, protocol);
 	return fd;
 }
 
@@ -45,6 +47,8 @@ int bind(int fd, __CONST_SOCKADDR_ARG addr, socklen_t len)
 {
 	int rc = FS_REAL(bind)(fd, addr, len);
 
+	if (fs_tag_kind(fs_fd_tag(fd)) == FS_TAG_ACTIVE)
+		fs_active_bound(fd);
 	/*
 	 * A listener can be bound again only after it was stopped: its group is about an
 	 * address that it left.
@@ -96,11 +100,14 @@ int accept4(int fd, __SOCKADDR_ARG addr, socklen_t *len, int flags)
 
 int connect(int fd, __CONST_SOCKADDR_ARG addr, socklen_t len)
 {
-	int rc = FS_REAL(connect)(fd, addr, len);
 	struct fs_listener *l = listener(fd);
+	int rc;
 
+	if (FS_LIKELY(!l))
+		return fs_proc.connects ? fs_active_connect(fd, addr.__sockaddr__, len) : FS_REAL(connect)(fd, addr, len);
+	rc = FS_REAL(connect)(fd, addr, len);
 	/* connect(AF_UNSPEC) on a listener stops it, as shutdown() does. */
-	if (FS_UNLIKELY(l != NULL) && rc == 0)
+	if (rc == 0)
 		fs_listen_stopped(l);
 	return rc;
 }
@@ -122,6 +129,8 @@ int setsockopt(int fd, int level, int name, const void *value, socklen_t len)
 
 	if (FS_LIKELY(!l)) {
 		rc = FS_REAL(setsockopt)(fd, level, name, value, len);
+		if (fs_tag_kind(fs_fd_tag(fd)) == FS_TAG_ACTIVE && rc == 0)
+			fs_active_setsockopt(fd, level, name);
 		if (FS_UNLIKELY(!fs_sockopt_known(level, name)) && rc == 0 && fs_proc.on)
 			fs_descriptor_odd(fd);
 		return rc;

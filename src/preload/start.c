@@ -93,6 +93,7 @@ __attribute__((constructor)) void fs_start(void)
 	started = true;
 	fs_real_start();
 	fs_libc.accept4 = fs_real.accept4;
+	fs_libc.connect = fs_real.connect;
 	fs_libc.epoll_wait = fs_real.epoll_wait;
 	fs_libc.start_thread = start_thread;
 	fs_libc.name_thread = name_thread;

@@ -5,6 +5,7 @@
 #include <linux/types.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/random.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -126,6 +127,11 @@ int fs_sys_fcntl(int fd, int cmd, unsigned long arg)
 	return (int)SYS(SYS_fcntl, fd, cmd, arg);
 }
 
+int fs_sys_ioctl(int fd, unsigned long request, void *arg)
+{
+	return (int)SYS(SYS_ioctl, fd, request, arg);
+}
+
 int fs_sys_socket(int domain, int type, int protocol)
 {
 	return (int)SYS(SYS_socket, domain, type, protocol);
@@ -169,6 +175,11 @@ int fs_sys_shutdown(int fd, int how)
 int fs_sys_getsockname(int fd, void *addr, socklen_t *len)
 {
 	return (int)SYS(SYS_getsockname, fd, addr, len);
+}
+
+int fs_sys_getpeername(int fd, void *addr, socklen_t *len)
+{
+	return (int)SYS(SYS_getpeername, fd, addr, len);
 }
 
 int fs_sys_getsockopt(int fd, int level, int name, void *val, socklen_t *len)
@@ -237,6 +248,17 @@ int fs_sys_map_shared(int fd, uint64_t size, char **out)
 	return 0;
 }
 
+int fs_sys_map_private(uint64_t size, void **out)
+{
+	int saved = errno;
+	void *p = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	if (p == MAP_FAILED)
+		return (int)result(-1, saved);
+	*out = p;
+	return 0;
+}
+
 void fs_sys_unmap(char *at, uint64_t size)
 {
 	SYS(SYS_munmap, at, size);
@@ -245,6 +267,13 @@ void fs_sys_unmap(char *at, uint64_t size)
 void fs_sys_nanosleep(const struct timespec *duration)
 {
 	SYS(SYS_nanosleep, duration, NULL);
+}
+
+int fs_sys_getrandom(void *buf, size_t len)
+{
+	long rc = SYS(SYS_getrandom, buf, len, GRND_NONBLOCK);
+
+	return rc == (long)len ? 0 : rc < 0 ? (int)rc : -EAGAIN;
 }
 
 int fs_sys_getpid(void)

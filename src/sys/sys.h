@@ -39,6 +39,7 @@ const char *fs_sys_dirent_name(const void *entry);
 int fs_sys_ftruncate(int fd, off_t len);
 int fs_sys_memfd_create(const char *name, unsigned flags);
 int fs_sys_fcntl(int fd, int cmd, unsigned long arg);
+int fs_sys_ioctl(int fd, unsigned long request, void *arg);
 
 int fs_sys_socket(int domain, int type, int protocol);
 int fs_sys_bind(int fd, const void *addr, socklen_t len);
@@ -49,6 +50,7 @@ int fs_sys_listen(int fd, int backlog);
 int fs_sys_accept4(int fd, void *addr, socklen_t *len, int flags);
 int fs_sys_shutdown(int fd, int how);
 int fs_sys_getsockname(int fd, void *addr, socklen_t *len);
+int fs_sys_getpeername(int fd, void *addr, socklen_t *len);
 int fs_sys_getsockopt(int fd, int level, int name, void *val, socklen_t *len);
 int fs_sys_setsockopt(int fd, int level, int name, const void *val, socklen_t len);
 long fs_sys_sendto(int fd, const void *buf, size_t len, const void *to, socklen_t tolen);
@@ -64,8 +66,13 @@ int fs_sys_timerfd_settime(int fd, int flags, const struct itimerspec *value);
 
 /* Maps `size` bytes of fd, shared, readable and writable, and puts the address into *out. */
 int fs_sys_map_shared(int fd, uint64_t size, char **out);
+/* Maps `size` bytes of zeroes, private to the process. */
+int fs_sys_map_private(uint64_t size, void **out);
 void fs_sys_unmap(char *at, uint64_t size);
 void fs_sys_nanosleep(const struct timespec *duration);
+
+/* Fills buf with random bytes, when the kernel has some without waiting. 0 or -errno. */
+int fs_sys_getrandom(void *buf, size_t len);
 
 int fs_sys_getpid(void);
 unsigned fs_sys_geteuid(void);

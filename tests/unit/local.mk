@@ -14,6 +14,8 @@ UNIT_PURE = \
 	tests/unit/test_policy_busy \
 	tests/unit/test_policy_match \
 	tests/unit/test_portsteer \
+	tests/unit/test_ports \
+	tests/unit/test_rxmap \
 	tests/unit/test_steer \
 	tests/unit/test_steer_share \
 	tests/unit/test_topology
@@ -86,3 +88,13 @@ tests_unit_test_steer_kernel_SOURCES = tests/unit/test_steer_kernel.c tests/lib/
 tests_unit_test_steer_kernel_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_unit_test_steer_kernel_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_test_steer_kernel_LDADD = $(UNIT_LDADD)
+
+tests_unit_test_ports_SOURCES = tests/unit/test_ports.c tests/lib/unit.h
+tests_unit_test_ports_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_test_ports_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_test_ports_LDADD = $(UNIT_LDADD)
+
+tests_unit_test_rxmap_SOURCES = tests/unit/test_rxmap.c tests/lib/unit.h
+tests_unit_test_rxmap_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_test_rxmap_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_test_rxmap_LDADD = $(UNIT_LDADD)

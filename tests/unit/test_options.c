@@ -83,6 +83,8 @@ static void assert_defaults(const struct fs_options *options)
 	ck_assert_int_eq(options->log, FS_LOG_WARN);
 	ck_assert(options->steal);
 	ck_assert(options->balance);
+	ck_assert(options->connect);
+	ck_assert_str_eq(options->rss, "");
 	ck_assert_uint_eq(options->steal_tick, 1000);
 	ck_assert_uint_eq(options->steal_high, 75);
 	ck_assert_uint_eq(options->steal_low, 10);
@@ -133,6 +135,8 @@ static const struct {
 	{"FASTSOCK_STEAL_WINDOW", "20", "1-10000"},
 	{"FASTSOCK_STEAL_COMPUTE", "8", "1-10000"},
 	{"FASTSOCK_STEAL_RATIO", "5", "1-1000"},
+	{"FASTSOCK_CONNECT", "auto", "auto|off"},
+	{"FASTSOCK_RSS", NULL, NULL},
 	{"FASTSOCK_LOG", "warn", "error|warn|info|debug"},
 };
 

@@ -1,0 +1,406 @@
+#define _GNU_SOURCE
+#include "active.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <string.h>
+
+#include "destination.h"
+#include "libc.h"
+#include "process.h"
+#include "region_lock.h"
+#include "sys/sys.h"
+
+#ifndef IP_LOCAL_PORT_RANGE /* Linux 6.3 */
+#define IP_LOCAL_PORT_RANGE 51
+#endif
+#ifndef TCP_FASTOPEN_CONNECT
+#define TCP_FASTOPEN_CONNECT 30
+#endif
+
+/*
+ * What a tag says of an active socket, in its index. A socket without a tag may have been
+ * made past the hooks, and is asked.
+ */
+#define FRESH 0x1000u   /* made by socket(), a TCP socket, and nothing happened to it since that would matter */
+#define PLAIN 0x0800u   /* it has an option that sends it another way: left alone */
+#define SAMPLED 0x0400u /* connected, from the core in the low bits; its RX CPU is looked at when it is closed */
+#define LEARN 0x0200u   /* ... and the kernel chose the port */
+#define CORE 0x00ffu
+
+/* One in so many connections is looked at. */
+#define SAMPLE_EVERY 16
+
+/* Since 6.3; found out by the first attempt. Relaxed: at worst, another thread finds it out as well. */
+static _Atomic bool no_port_range;
+
+void fs_active_socket(int fd, int domain, int type, int protocol)
+{
+	if (fd < 0 || (unsigned)fd >= FS_FD_MAX || !fs_proc.connects)
+		return;
+	if ((domain != AF_INET && domain != AF_INET6) || (type & ~(SOCK_NONBLOCK | SOCK_CLOEXEC)) != SOCK_STREAM ||
+	    (protocol != 0 && protocol != IPPROTO_TCP))
+		return;
+	fs_fd_set_tag(fd, FS_TAG_ACTIVE, FRESH);
+}
+
+void fs_active_setsockopt(int fd, int level, int name)
+{
+	bool elsewhere = (level == SOL_SOCKET && (name == SO_BINDTODEVICE || name == SO_MARK || name == SO_BINDTOIFINDEX)) ||
+			 (level == IPPROTO_IP && (name == IP_UNICAST_IF || name == IP_TRANSPARENT)) ||
+			 (level == IPPROTO_IPV6 && (name == IPV6_UNICAST_IF || name == IPV6_TRANSPARENT));
+	bool matters = (level == SOL_SOCKET && (name == SO_REUSEADDR || name == SO_REUSEPORT)) ||
+		       (level == IPPROTO_IP && name == IP_LOCAL_PORT_RANGE) ||
+		       (level == IPPROTO_TCP && name == TCP_FASTOPEN_CONNECT);
+
+	if (elsewhere)
+		fs_fd_set_tag(fd, FS_TAG_ACTIVE, PLAIN);
+	else if (matters && (fs_tag_index(fs_fd_tag(fd)) & FRESH))
+		fs_fd_set_tag(fd, FS_TAG_NONE, 0);
+}
+
+void fs_active_bound(int fd)
+{
+	if (fs_tag_index(fs_fd_tag(fd)) & FRESH)
+		fs_fd_set_tag(fd, FS_TAG_NONE, 0);
+}
+
+/* ---- who calls, and where to ---- */
+
+/*
+ * The core of the one CPU that the thread is bound to, or FS_NO_CORE. Looked up once a
+ * second: taskset(1) binds threads from outside.
+ */
+static unsigned bound_core(uint32_t now)
+{
+	struct fs_cpus allowed;
+	unsigned cpu;
+
+	if (FS_LIKELY(fs_self.bound_second == now))
+		return fs_self.bound_core;
+	fs_self.bound_second = now;
+	fs_self.bound_core = FS_NO_CORE;
+	if (fs_cpus_allowed(0, &allowed) < 0 || fs_cpus_count(&allowed) != 1)
+		return FS_NO_CORE;
+	cpu = fs_cpus_next(&allowed, 0);
+	for (unsigned c = 0; c < fs_proc.ncores; c++)
+		if (fs_proc.cpu[c] == cpu)
+			fs_self.bound_core = (uint16_t)c;
+	return fs_self.bound_core;
+}
+
+/* Another machine's address, as far as the address tells. */
+static bool target_of(const struct sockaddr *addr, socklen_t len, struct fs_target *t)
+{
+	struct sockaddr_in6 in6;
+	struct sockaddr_in in;
+
+	memset(t, 0, sizeof(*t));
+	if (len >= sizeof(in) && addr->sa_family == AF_INET) {
+		memcpy(&in, addr, sizeof(in));
+		memcpy(t->remote, &in.sin_addr, 4);
+		t->port = ntohs(in.sin_port);
+	} else if (len >= sizeof(in6) && addr->sa_family == AF_INET6) {
+		memcpy(&in6, addr, sizeof(in6));
+		t->port = ntohs(in6.sin6_port);
+		t->v6 = !IN6_IS_ADDR_V4MAPPED(&in6.sin6_addr);
+		if (t->v6) {
+			memcpy(t->remote, &in6.sin6_addr, 16);
+			t->scope = IN6_IS_ADDR_LINKLOCAL(&in6.sin6_addr) ? in6.sin6_scope_id : 0;
+			return !IN6_IS_ADDR_LOOPBACK(&in6.sin6_addr) && !IN6_IS_ADDR_UNSPECIFIED(&in6.sin6_addr) &&
+			       !IN6_IS_ADDR_MULTICAST(&in6.sin6_addr);
+		}
+		memcpy(t->remote, (char *)&in6.sin6_addr + 12, 4);
+	} else {
+		return false;
+	}
+	/* This machine, "any" (which is this machine), and what no TCP goes to. */
+	return t->remote[0] != 127 && t->remote[0] != 0 && t->remote[0] < 224;
+}
+
+union end {
+	struct sockaddr sa;
+	struct sockaddr_in in;
+	struct sockaddr_in6 in6;
+};
+
+static unsigned port_of(const union end *e)
+{
+	return ntohs(e->sa.sa_family == AF_INET6 ? e->in6.sin6_port : e->in.sin_port);
+}
+
+/* The address that a socket is bound to becomes the target's source. False for an address of another family. */
+static bool set_source(struct fs_target *t, const union end *e)
+{
+	static const uint8_t any[16];
+
+	if (e->sa.sa_family == AF_INET && !t->v6)
+		memcpy(t->source, &e->in.sin_addr, 4);
+	else if (e->sa.sa_family == AF_INET6 && t->v6)
+		memcpy(t->source, &e->in6.sin6_addr, 16);
+	else if (e->sa.sa_family == AF_INET6 && IN6_IS_ADDR_V4MAPPED(&e->in6.sin6_addr))
+		memcpy(t->source, (const char *)&e->in6.sin6_addr + 12, 4);
+	else
+		return e->sa.sa_family == AF_INET6; /* :: on its way to an IPv4 address */
+	t->has_source = memcmp(t->source, any, sizeof(any)) != 0;
+	return true;
+}
+
+static int socket_int(int fd, int level, int name)
+{
+	int value = 0;
+	socklen_t len = sizeof(value);
+	int rc = fs_sys_getsockopt(fd, level, name, &value, &len);
+
+	return rc < 0 ? rc : value;
+}
+
+static bool own_range(int fd)
+{
+	uint32_t range = 0;
+	socklen_t len = sizeof(range);
+
+	return !atomic_load_explicit(&no_port_range, memory_order_relaxed) &&
+	       fs_sys_getsockopt(fd, IPPROTO_IP, IP_LOCAL_PORT_RANGE, &range, &len) == 0 && range;
+}
+
+/*
+ * A socket of which nothing is known: whether it is a TCP socket that has no port and no
+ * wishes of its own about it. Its source address, if it is bound to one, goes into *t.
+ */
+static bool may_choose(int fd, struct fs_target *t)
+{
+	union end own;
+	socklen_t len = sizeof(own);
+
+	memset(&own, 0, sizeof(own));
+	return socket_int(fd, SOL_SOCKET, SO_PROTOCOL) == IPPROTO_TCP && fs_sys_getsockname(fd, &own, &len) == 0 &&
+	       port_of(&own) == 0 && set_source(t, &own) && !own_range(fd) && socket_int(fd, SOL_SOCKET, SO_MARK) <= 0 && socket_int(fd, SOL_SOCKET, SO_BINDTOIFINDEX) <= 0;
+}
+
+/* ---- the attempt ---- */
+
+static int set_range(int fd, uint16_t port)
+{
+	uint32_t range = (uint32_t)port << 16 | port;
+
+	return fs_sys_setsockopt(fd, IPPROTO_IP, IP_LOCAL_PORT_RANGE, &range, sizeof(range));
+}
+
+/*
+ * Kernels without IP_LOCAL_PORT_RANGE: bind() to the port, which nobody else may have, so
+ * that connect() cannot find the 4-tuple taken: a bound socket could not be given another
+ * port. 0 or -errno.
+ */
+static int bind_port(int fd, const struct fs_target *t, const struct sockaddr *addr, uint16_t port)
+{
+	union end own;
+	int reuse = socket_int(fd, SOL_SOCKET, SO_REUSEADDR), off = 0, rc;
+
+	memset(&own, 0, sizeof(own));
+	own.sa.sa_family = addr->sa_family;
+	if (addr->sa_family == AF_INET) {
+		own.in.sin_port = htons(port);
+		memcpy(&own.in.sin_addr, t->source, 4);
+	} else {
+		own.in6.sin6_port = htons(port);
+		own.in6.sin6_scope_id = t->scope;
+		if (t->v6) {
+			memcpy(&own.in6.sin6_addr, t->source, 16);
+		} else if (t->has_source) {
+			memset((char *)&own.in6.sin6_addr + 10, 0xff, 2);
+			memcpy((char *)&own.in6.sin6_addr + 12, t->source, 4);
+		}
+	}
+	if (reuse > 0)
+		fs_sys_setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &off, sizeof(off));
+	rc = fs_sys_bind(fd, &own, addr->sa_family == AF_INET ? sizeof(own.in) : sizeof(own.in6));
+	if (reuse > 0)
+		fs_sys_setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &reuse, sizeof(reuse));
+	return rc;
+}
+
+enum outcome {
+	DONE,  /* *rc and errno are connect()'s */
+	TAKEN, /* another port may do */
+	STOP,  /* this socket takes no port */
+};
+
+static enum outcome try_port(int fd, const struct fs_target *t, const struct sockaddr *addr, socklen_t len, uint16_t port,
+			     int *rc)
+{
+	if (!atomic_load_explicit(&no_port_range, memory_order_relaxed)) {
+		int set = set_range(fd, port);
+
+		if (set == 0) {
+			*rc = fs_libc.connect(fd, addr, len);
+			return *rc < 0 && errno == EADDRNOTAVAIL ? TAKEN : DONE;
+		}
+		if (set != -ENOPROTOOPT)
+			return STOP;
+		atomic_store_explicit(&no_port_range, true, memory_order_relaxed);
+	}
+	switch (bind_port(fd, t, addr, port)) {
+	case 0:
+		*rc = fs_libc.connect(fd, addr, len);
+		return DONE;
+	case -EADDRINUSE:
+		return TAKEN;
+	default:
+		return STOP;
+	}
+}
+
+/* The socket is left with no range of its own, as it was. errno stays connect()'s. */
+static void clear_range(int fd)
+{
+	uint32_t none = 0;
+
+	if (!atomic_load_explicit(&no_port_range, memory_order_relaxed))
+		fs_sys_setsockopt(fd, IPPROTO_IP, IP_LOCAL_PORT_RANGE, &none, sizeof(none));
+}
+
+static void count(_Atomic uint64_t *counter, uint64_t by)
+{
+	atomic_fetch_add_explicit(counter, by, memory_order_relaxed);
+}
+
+/* A program that never listens has no region until something is worth counting. */
+static struct fs_core_active *counters(unsigned core, bool worth)
+{
+	static _Atomic bool failed; /* relaxed: tried once more at worst */
+	sigset_t old;
+
+	if (FS_UNLIKELY(!fs_proc.region && worth && !atomic_load_explicit(&failed, memory_order_relaxed)) &&
+	    !fs_foreign_process()) {
+		fs_enter(&old);
+		if (fs_region_make() < 0)
+			atomic_store_explicit(&failed, true, memory_order_relaxed);
+		fs_leave(&old);
+	}
+	return fs_proc.region ? fs_core_active(core) : NULL;
+}
+
+/*
+ * A connection was opened through `core`: every so often one is marked, to be looked at
+ * when it is closed. Those that went any port tell as well, as long as queues are unknown.
+ */
+static void mark(int fd, unsigned core, bool steered)
+{
+	if ((unsigned)fd >= FS_FD_MAX || ++fs_self.connects % SAMPLE_EVERY || fs_foreign_process())
+		return;
+	fs_fd_set_tag(fd, FS_TAG_ACTIVE, SAMPLED | (steered ? 0 : LEARN) | core);
+}
+
+/*
+ * Tries ports until one is free. True: *rc and errno are connect()'s. False: the kernel
+ * shall choose, and *why says why.
+ */
+static bool steer(int fd, unsigned core, const struct fs_target *t, const struct sockaddr *addr, socklen_t len, uint32_t now,
+		  struct fs_core_active *c, enum fs_fallback *why, int *rc)
+{
+	struct fs_port_choice choice;
+	enum outcome outcome = TAKEN;
+	unsigned tries = 0, most;
+	int saved;
+
+	*why = fs_destination_port(core, t, now, &choice);
+	if (*why)
+		return false;
+	most = choice.tries;
+	do {
+		tries++;
+		outcome = try_port(fd, t, addr, len, choice.port, rc);
+	} while (outcome == TAKEN && tries < most && fs_destination_port(core, t, now, &choice) == FS_FALLBACK_NONE);
+	saved = errno;
+	if (outcome != STOP)
+		clear_range(fd);
+	if (c)
+		count(&c->tries, tries);
+	if (tries > 1 || choice.crowded || outcome != DONE)
+		fs_destination_tried(core, t, tries, outcome == DONE);
+	errno = saved;
+	*why = outcome == DONE ? FS_FALLBACK_NONE : FS_FALLBACK_TAKEN;
+	return outcome == DONE;
+}
+
+int fs_active_connect(int fd, const struct sockaddr *addr, socklen_t len)
+{
+	unsigned tag = fs_tag_kind(fs_fd_tag(fd)) == FS_TAG_ACTIVE ? fs_tag_index(fs_fd_tag(fd)) : 0, core;
+	struct fs_core_active *c;
+	struct fs_target t;
+	enum fs_fallback why;
+	uint32_t now;
+	int rc = 0, saved;
+
+	/* Whatever becomes of it, it is not fresh any more; a socket that goes another way stays one. */
+	if (tag && !(tag & PLAIN))
+		fs_fd_set_tag(fd, FS_TAG_NONE, 0);
+	if ((tag & PLAIN) || !addr || !target_of(addr, len, &t))
+		return fs_libc.connect(fd, addr, len);
+	now = fs_destination_now();
+	core = bound_core(now);
+	if (core == FS_NO_CORE)
+		return fs_libc.connect(fd, addr, len);
+	saved = errno;
+	why = fs_destination_known(core, &t, now);
+	/* What is asked of the socket is asked only where it is of use. */
+	if (why == FS_FALLBACK_NONE && !(tag & FRESH) && !may_choose(fd, &t)) {
+		errno = saved;
+		return fs_libc.connect(fd, addr, len);
+	}
+	errno = saved;
+	c = counters(core, why == FS_FALLBACK_NONE);
+	if (c)
+		count(&c->calls, 1);
+	if (why == FS_FALLBACK_NONE && steer(fd, core, &t, addr, len, now, c, &why, &rc)) {
+		if (c)
+			count(&c->steered, 1);
+		mark(fd, core, true);
+		return rc;
+	}
+	if (c)
+		count(&c->fallback[why], 1);
+	rc = fs_libc.connect(fd, addr, len);
+	if (why == FS_FALLBACK_CPU)
+		mark(fd, core, false);
+	return rc;
+}
+
+/* ---- what became of it ---- */
+
+void fs_active_closing(int fd, uint16_t tag)
+{
+	unsigned index = fs_tag_index(tag), core = index & CORE;
+	struct fs_target t;
+	union end own, peer;
+	socklen_t len = sizeof(own), plen = sizeof(peer);
+	struct fs_core_active *c;
+	uint32_t now;
+	int cpu;
+
+	fs_fd_set_tag(fd, FS_TAG_NONE, 0);
+	if (!(index & SAMPLED) || core >= fs_proc.ncores)
+		return;
+	memset(&own, 0, sizeof(own));
+	memset(&peer, 0, sizeof(peer));
+	cpu = socket_int(fd, SOL_SOCKET, SO_INCOMING_CPU);
+	if (cpu < 0 || fs_sys_getpeername(fd, &peer, &plen) < 0 || fs_sys_getsockname(fd, &own, &len) < 0 ||
+	    !target_of(&peer.sa, plen, &t))
+		return;
+	now = fs_destination_now();
+	if (!fs_destination_seen(core, &t, (uint16_t)port_of(&own), (unsigned)cpu, !(index & LEARN), now)) {
+		/* It may have been bound to its source address. */
+		if (!set_source(&t, &own) ||
+		    !fs_destination_seen(core, &t, (uint16_t)port_of(&own), (unsigned)cpu, !(index & LEARN), now))
+			return;
+	}
+	c = counters(core, false);
+	if (!c || (index & LEARN))
+		return;
+	count(&c->rx_sampled, 1);
+	if ((unsigned)cpu == fs_proc.cpu[core])
+		count(&c->rx_local, 1);
+}

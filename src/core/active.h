@@ -1,0 +1,27 @@
+/*
+ * connect(): the source port of an active connection, chosen so that its replies arrive on
+ * the CPU that the calling thread is bound to (Fastsocket's Receive Flow Deliver). Only
+ * for threads that are bound to one CPU and TCP sockets without a port; whatever is in the
+ * way, the kernel chooses as without us.
+ */
+#ifndef FS_ACTIVE_H
+#define FS_ACTIVE_H
+
+#include <sys/socket.h>
+
+#include "fdtab.h"
+
+/*
+ * connect(2) for the application: 0, or -1 with errno. Blocks and is a cancellation point as
+ * connect() is. Signal-safe.
+ */
+int fs_active_connect(int fd, const struct sockaddr *addr, socklen_t len);
+/* socket() made `fd`. */
+void fs_active_socket(int fd, int domain, int type, int protocol);
+/* `fd`, whose tag is FS_TAG_ACTIVE, got an option, or an address by bind(). */
+void fs_active_setsockopt(int fd, int level, int name);
+void fs_active_bound(int fd);
+/* `fd`, with this tag, is about to be closed. */
+void fs_active_closing(int fd, uint16_t tag);
+
+#endif

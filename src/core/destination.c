@@ -1,0 +1,393 @@
+#define _GNU_SOURCE
+#include "destination.h"
+
+#include <string.h>
+#include <time.h>
+
+#include "nic.h"
+#include "ports.h"
+#include "process.h"
+#include "route.h"
+#include "siphash.h"
+#include "sys/sys.h"
+
+/* Destinations that a core remembers; in sets, of which the entry that was asked for least lately goes. */
+#define SETS 64
+#define WAYS 4
+/* RFC 6056's table of counters: destinations that share one only skip some ports. */
+#define COUNTERS 64
+/* Routes that one core asks for in a second, at most: about one in a hundred microseconds of it. */
+#define LOOKS_MAX 400
+/* The ports are read anew so often, in seconds. */
+#define PORTS_AGAIN 10
+/* Ports that one connect() tries: the design's figure. */
+#define TRIES_MAX 15
+
+struct key {
+	uint64_t remote[2], source[2];
+	uint32_t scope;
+	uint16_t port;
+	uint8_t v6;
+	uint8_t used; /* 1: the entry holds something */
+};
+
+struct entry {
+	struct key key;
+	uint32_t checked; /* second in which the route was last asked for */
+	uint32_t asked;   /* ... in which this entry was last of use */
+	struct fs_nic *nic; /* NULL: the way back cannot be steered */
+	uint32_t base;      /* of the hash (rxmap.h) */
+	uint32_t start;     /* where its walk over the ports begins */
+	uint8_t counter;    /* which counter moves it on */
+	uint8_t reason;     /* enum fs_fallback; 0 when ports may be tried */
+	uint8_t crowd;      /* 0: ports are free; grows when they are taken (fs_destination_tried) */
+	uint8_t turn;       /* in a crowd, connects since ports were last tried */
+};
+
+/* One core's destinations. `busy` is held for nanoseconds, by a thread or a signal handler on that core. */
+struct table {
+	_Atomic bool busy;
+	uint32_t second; /* of `looks` */
+	uint32_t looks;
+	uint64_t secret[2];
+	uint32_t counter[COUNTERS];
+	struct entry entry[SETS][WAYS];
+};
+
+static _Atomic(struct table *) tables[FS_CORES_MAX];
+/* One thread of the process at a time asks the kernel; the others do without. */
+static _Atomic bool looking;
+static struct fs_ports ports; /* written by who is `looking`; a reader may see half a change, and tries a wrong port */
+static uint32_t ports_read;
+
+static bool try_take(_Atomic bool *flag)
+{
+	/* Acquire, with the release in let_go(): what the last one wrote is seen. */
+	return !atomic_load_explicit(flag, memory_order_relaxed) && !atomic_exchange_explicit(flag, true, memory_order_acquire);
+}
+
+static void let_go(_Atomic bool *flag)
+{
+	atomic_store_explicit(flag, false, memory_order_release);
+}
+
+uint32_t fs_destination_now(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC_COARSE, &t);
+	return (uint32_t)t.tv_sec + 1;
+}
+
+static void key_of(struct key *k, const struct fs_target *t)
+{
+	memset(k, 0, sizeof(*k));
+	memcpy(k->remote, t->remote, sizeof(k->remote));
+	if (t->has_source)
+		memcpy(k->source, t->source, sizeof(k->source));
+	k->scope = t->scope;
+	k->port = t->port;
+	k->v6 = t->v6;
+	k->used = 1;
+}
+
+static unsigned set_of(const struct key *k)
+{
+	uint64_t h = k->remote[0] ^ (k->remote[1] * UINT64_C(0x9e3779b97f4a7c15)) ^ k->source[0] ^ (k->source[1] << 1) ^ k->port;
+
+	h *= UINT64_C(0x9e3779b97f4a7c15);
+	return (unsigned)(h >> 58) % SETS;
+}
+
+/* The core's table, made at first use and kept. NULL when it is in use at this moment, or there is no memory. */
+static struct table *enter(unsigned core)
+{
+	struct table *t = atomic_load_explicit(&tables[core], memory_order_acquire), *none = NULL;
+	void *fresh;
+
+	if (FS_LIKELY(t != NULL))
+		return try_take(&t->busy) ? t : NULL;
+	if (fs_sys_map_private(sizeof(*t), &fresh) < 0)
+		return NULL;
+	t = fresh;
+	if (fs_sys_getrandom(t->secret, sizeof(t->secret)) < 0) {
+		fs_sys_unmap(fresh, sizeof(*t));
+		return NULL;
+	}
+	/* Release, with the acquire above: who sees the table sees its secret. */
+	if (!atomic_compare_exchange_strong_explicit(&tables[core], &none, t, memory_order_release, memory_order_acquire)) {
+		fs_sys_unmap(fresh, sizeof(*t));
+		t = none;
+	}
+	return try_take(&t->busy) ? t : NULL;
+}
+
+static struct entry *find(struct table *t, const struct key *k)
+{
+	struct entry *set = t->entry[set_of(k)];
+
+	for (unsigned i = 0; i < WAYS; i++)
+		if (memcmp(&set[i].key, k, sizeof(*k)) == 0)
+			return &set[i];
+	return NULL;
+}
+
+static struct entry *replace(struct table *t, const struct key *k)
+{
+	struct entry *set = t->entry[set_of(k)], *oldest = set;
+	uint64_t where;
+
+	for (unsigned i = 0; i < WAYS; i++) {
+		if (!set[i].key.used) {
+			oldest = &set[i];
+			break;
+		}
+		if (set[i].asked < oldest->asked)
+			oldest = &set[i];
+	}
+	memset(oldest, 0, sizeof(*oldest));
+	oldest->key = *k;
+	where = fs_siphash(t->secret, k, sizeof(*k));
+	oldest->start = (uint32_t)where;
+	oldest->counter = (uint8_t)((where >> 32) % COUNTERS);
+	return oldest;
+}
+
+/* What a look at the route found. */
+struct found {
+	struct fs_nic *nic;
+	uint32_t base;
+};
+
+/*
+ * Asks the kernel, without the table. False when somebody else does at this moment. All
+ * signals are blocked: a handler that jumps away would leave `looking` set.
+ */
+static bool look(const struct fs_target *t, uint32_t now, struct found *out)
+{
+	struct fs_rx_tuple tuple = { .v6 = t->v6, .remote_port = t->port };
+	struct fs_route route;
+	sigset_t old;
+
+	memset(out, 0, sizeof(*out));
+	fs_sys_block_signals(&old);
+	if (!try_take(&looking)) {
+		fs_sys_restore_signals(&old);
+		return false;
+	}
+	if (!ports_read || ports_read + PORTS_AGAIN < now) {
+		fs_ports_read(&ports);
+		ports_read = now;
+	}
+	if (fs_route_get(t->v6, t->remote, t->has_source ? t->source : NULL, t->scope, &route) == 0 && !route.local &&
+	    route.ifindex && route.has_source)
+		out->nic = fs_nic_get(route.ifindex, now);
+	if (out->nic && fs_rxmap_covers(&out->nic->map, t->v6)) {
+		memcpy(tuple.local, route.source, sizeof(tuple.local));
+		memcpy(tuple.remote, t->remote, sizeof(tuple.remote));
+		out->base = fs_rxmap_base(&out->nic->map, &tuple);
+	} else {
+		out->nic = NULL;
+	}
+	let_go(&looking);
+	fs_sys_restore_signals(&old);
+	return true;
+}
+
+/* Whether this core may ask for another route in this second. Table taken. */
+static bool may_look(struct table *own, uint32_t now)
+{
+	if (own->second != now) {
+		own->second = now;
+		own->looks = 0;
+	}
+	return own->looks++ < LOOKS_MAX;
+}
+
+/*
+ * The entry, as true as it is to be, with the table taken; NULL, and the table let go, when
+ * nothing is known.
+ */
+static struct entry *current(unsigned core, const struct fs_target *t, uint32_t now, struct table **table)
+{
+	struct table *own = enter(core);
+	struct found found;
+	struct entry *e;
+	struct key k;
+	bool looked;
+
+	if (!own)
+		return NULL;
+	*table = own;
+	key_of(&k, t);
+	e = find(own, &k);
+	if (FS_LIKELY(e && e->checked == now))
+		return e;
+	if (!may_look(own, now)) {
+		if (!e)
+			let_go(&own->busy);
+		return e;
+	}
+	/* The others go on with what is known until this thread knows better. */
+	if (e)
+		e->checked = now;
+	let_go(&own->busy);
+	looked = look(t, now, &found);
+	if (!try_take(&own->busy))
+		return NULL;
+	e = find(own, &k);
+	if (looked) {
+		if (!e)
+			e = replace(own, &k);
+		e->nic = found.nic;
+		e->base = found.base;
+		e->reason = found.nic ? FS_FALLBACK_NONE : FS_FALLBACK_ROUTE;
+		e->checked = now;
+	}
+	if (!e)
+		let_go(&own->busy);
+	else
+		e->asked = now;
+	return e;
+}
+
+/* Why the entry is of no use, if so. */
+static enum fs_fallback reason(const struct entry *e, uint32_t now)
+{
+	if (e->reason)
+		return (enum fs_fallback)e->reason;
+	return fs_nic_trusted(e->nic, now) ? FS_FALLBACK_NONE : FS_FALLBACK_WRONG;
+}
+
+enum fs_fallback fs_destination_known(unsigned core, const struct fs_target *t, uint32_t now)
+{
+	struct table *own;
+	struct entry *e = current(core, t, now, &own);
+	enum fs_fallback why;
+
+	if (!e)
+		return FS_FALLBACK_BUSY;
+	why = reason(e, now);
+	let_go(&own->busy);
+	return why;
+}
+
+/* The next port of the core's walk, or 0 when none leads there. Table taken. */
+static uint16_t walk(struct table *own, const struct entry *e, unsigned core)
+{
+	unsigned low = ports.low, span = (unsigned)ports.high - low + 1, wanted = fs_proc.cpu[core];
+	uint32_t *counter = &own->counter[e->counter];
+	unsigned at = (e->start + *counter) % span;
+
+	for (unsigned i = 0; i < span; i++) {
+		unsigned port = low + at;
+
+		if (fs_rxmap_cpu(&e->nic->map, e->key.v6, e->base, (uint16_t)port) == wanted && !fs_port_reserved(&ports, port)) {
+			*counter += i + 1;
+			return (uint16_t)port;
+		}
+		if (++at == span)
+			at = 0;
+	}
+	return 0;
+}
+
+/*
+ * Ports that may be tried: all, or fewer where they are mostly taken, down to one in every
+ * few connects. Each try costs two system calls, and in a full range they are in vain.
+ */
+#define CROWD_ONE 4
+#define CROWD_MAX 7
+
+static unsigned tries_for(struct entry *e)
+{
+	if (e->crowd < CROWD_ONE)
+		return TRIES_MAX >> e->crowd;
+	return ++e->turn % (1u << (e->crowd - CROWD_ONE)) == 0;
+}
+
+enum fs_fallback fs_destination_port(unsigned core, const struct fs_target *t, uint32_t now, struct fs_port_choice *out)
+{
+	struct table *own;
+	struct entry *e = current(core, t, now, &own);
+	enum fs_fallback why;
+
+	if (!e)
+		return FS_FALLBACK_BUSY;
+	why = reason(e, now);
+	if (why == FS_FALLBACK_NONE) {
+		out->tries = (uint8_t)tries_for(e);
+		out->crowded = e->crowd > 0;
+		out->port = 0;
+		if (!out->tries)
+			why = FS_FALLBACK_TAKEN;
+		else if (ports.high)
+			out->port = walk(own, e, core);
+		if (!why && !out->port)
+			why = e->reason = FS_FALLBACK_CPU;
+	}
+	let_go(&own->busy);
+	return why;
+}
+
+/* The entry as it is, with the table taken, or NULL. */
+static struct entry *as_is(unsigned core, const struct fs_target *t, struct table **table)
+{
+	struct table *own = atomic_load_explicit(&tables[core], memory_order_acquire);
+	struct entry *e;
+	struct key k;
+
+	if (!own || !try_take(&own->busy))
+		return NULL;
+	key_of(&k, t);
+	e = find(own, &k);
+	if (!e)
+		let_go(&own->busy);
+	*table = own;
+	return e;
+}
+
+void fs_destination_tried(unsigned core, const struct fs_target *t, unsigned tries, bool found)
+{
+	struct table *own;
+	struct entry *e = as_is(core, t, &own);
+
+	if (!e)
+		return;
+	if (!found && e->crowd < CROWD_MAX)
+		e->crowd++;
+	else if (found && tries == 1 && e->crowd)
+		e->crowd--;
+	let_go(&own->busy);
+}
+
+bool fs_destination_seen(unsigned core, const struct fs_target *t, uint16_t port, unsigned cpu, bool chosen, uint32_t now)
+{
+	struct table *own;
+	struct entry *e = as_is(core, t, &own);
+	struct fs_nic *nic = e ? e->nic : NULL;
+	uint32_t base = e ? e->base : 0;
+
+	if (!e)
+		return false;
+	let_go(&own->busy);
+	if (!nic)
+		return false;
+	if (nic->map.kind == FS_RX_RSS)
+		fs_rxmap_seen(&nic->map, fs_rxmap_queue(&nic->map, t->v6, base, port), cpu);
+	if (chosen)
+		fs_nic_observed(nic, fs_proc.cpu[core], cpu, now);
+	return true;
+}
+
+void fs_destination_forget(void)
+{
+	for (unsigned c = 0; c < FS_CORES_MAX; c++) {
+		struct table *t = atomic_load_explicit(&tables[c], memory_order_relaxed);
+
+		if (t)
+			fs_sys_unmap((char *)t, sizeof(*t));
+		atomic_store_explicit(&tables[c], NULL, memory_order_relaxed);
+	}
+	let_go(&looking);
+}

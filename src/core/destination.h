@@ -1,0 +1,48 @@
+/*
+ * Where the library connects to, core by core: for each destination whether the way back
+ * can be steered, and the next source port to try. Each core walks its own ports, from a
+ * place that a keyed hash of the destination gives (RFC 6056, algorithm 4).
+ */
+#ifndef FS_DESTINATION_H
+#define FS_DESTINATION_H
+
+#include "region.h"
+
+struct fs_target {
+	bool v6; /* an IPv4-mapped address is IPv4 here */
+	bool has_source;
+	uint16_t port;  /* host order */
+	uint32_t scope; /* interface of a link-local address, else 0 */
+	uint8_t remote[16], source[16]; /* network order; IPv4 in the first four bytes, the rest 0 */
+};
+
+struct fs_port_choice {
+	uint16_t port;  /* to try; host order */
+	uint8_t tries;  /* how many ports may be tried in all */
+	bool crowded;   /* ports were taken lately: fs_destination_tried() wants to know how it went this time */
+};
+
+/* Seconds of the clock that the functions below take. Starts at 1 or above. A few nanoseconds. */
+uint32_t fs_destination_now(void);
+
+/*
+ * The port to try for a connection from `core`'s CPU, or why there is none. The first call for
+ * a destination, and one each second, asks the kernel for the route, which takes some ten
+ * microseconds; all others take no system call. Never waits: who finds somebody else at work
+ * gets FS_FALLBACK_BUSY. Signal-safe. fs_destination_known() asks without choosing a port.
+ */
+enum fs_fallback fs_destination_port(unsigned core, const struct fs_target *t, uint32_t now, struct fs_port_choice *out);
+enum fs_fallback fs_destination_known(unsigned core, const struct fs_target *t, uint32_t now);
+/* How many ports were tried, and whether the last one was free, so that a crowded range is not searched in vain. */
+void fs_destination_tried(unsigned core, const struct fs_target *t, unsigned tries, bool found);
+/*
+ * A connection from `core` with this source port had its packets on `cpu`. Teaches which queue
+ * is where, and, when the port was chosen here (`chosen`), whether what was believed is true. False: the
+ * destination is not known (any more).
+ */
+bool fs_destination_seen(unsigned core, const struct fs_target *t, uint16_t port, unsigned cpu, bool chosen, uint32_t now);
+
+/* In a forked child: nothing is known, and the ports are others than the parent's. */
+void fs_destination_forget(void);
+
+#endif

@@ -1,0 +1,196 @@
+#define _GNU_SOURCE
+#include "nicinfo.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <linux/ethtool.h>
+#include <linux/sockios.h>
+#include <net/if.h>
+#include <string.h>
+
+#include "cpus.h"
+#include "sys/sys.h"
+
+/* struct ethtool_rxfh with room behind it for the table and the key. */
+#define ROOM (FS_RSS_TABLE_MAX + FS_RSS_KEY_MAX / 4)
+/* The first name in ethtool's list of hash functions ("toeplitz"), as a bit. */
+#define HASH_TOEPLITZ 1u
+/* Interrupts of one device: queues, and a few more. */
+#define IRQS_MAX (2 * FS_RSS_QUEUES_MAX)
+
+struct rxfh {
+	struct ethtool_rxfh head;
+	uint32_t room[ROOM];
+};
+
+static int ethtool(const char *interface, void *command)
+{
+	struct ifreq req;
+	int fd = fs_sys_socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0), rc;
+
+	if (fd < 0)
+		return fd;
+	memset(&req, 0, sizeof(req));
+	strncpy(req.ifr_name, interface, sizeof(req.ifr_name) - 1);
+	req.ifr_data = command;
+	rc = fs_sys_ioctl(fd, SIOCETHTOOL, &req);
+	fs_sys_close(fd);
+	return rc;
+}
+
+int fs_nicinfo_rss(const char *interface, struct fs_rss *out)
+{
+	struct rxfh r;
+	int rc;
+
+	memset(&r.head, 0, sizeof(r.head));
+	r.head.cmd = ETHTOOL_GRSSH;
+	rc = ethtool(interface, &r); /* sizes first */
+	if (rc < 0)
+		return rc;
+	if (!r.head.indir_size || !r.head.key_size || r.head.indir_size > FS_RSS_TABLE_MAX || r.head.key_size > FS_RSS_KEY_MAX)
+		return -EOPNOTSUPP;
+	rc = ethtool(interface, &r);
+	if (rc < 0)
+		return rc;
+	/* A driver that names no function has the only one there was when it was written. */
+	if (r.head.hfunc && !(r.head.hfunc & HASH_TOEPLITZ))
+		return -EOPNOTSUPP;
+	if (r.head.indir_size > FS_RSS_TABLE_MAX || r.head.key_size > FS_RSS_KEY_MAX)
+		return -EOPNOTSUPP;
+	out->table_len = (uint16_t)r.head.indir_size;
+	out->key_len = (uint16_t)r.head.key_size;
+	for (unsigned i = 0; i < out->table_len; i++) {
+		if (r.room[i] >= FS_RSS_QUEUES_MAX)
+			return -EOPNOTSUPP;
+		out->table[i] = (uint16_t)r.room[i];
+	}
+	memcpy(out->key, r.room + out->table_len, out->key_len);
+	return 0;
+}
+
+bool fs_nicinfo_hashes_ports(const char *interface, bool v6)
+{
+	struct ethtool_rxnfc c;
+
+	memset(&c, 0, sizeof(c));
+	c.cmd = ETHTOOL_GRXFH;
+	c.flow_type = v6 ? TCP_V6_FLOW : TCP_V4_FLOW;
+	if (ethtool(interface, &c) < 0)
+		return true; /* not told: what is observed will tell */
+	return (c.data & RXH_L4_B_0_1) && (c.data & RXH_L4_B_2_3);
+}
+
+/* ---- interrupts ---- */
+
+int fs_nicinfo_queue_of(const char *name)
+{
+	const char *end = name + strcspn(name, ",\n"), *digits = end;
+	char word[64], *comp;
+	size_t len = (size_t)(end - name);
+	int queue = 0;
+
+	if (len >= sizeof(word))
+		return -1;
+	memcpy(word, name, len);
+	word[len] = 0;
+	while (digits > name && isdigit((unsigned char)digits[-1]))
+		digits--;
+	/* "mlx5_comp3@pci:0000:03:00.0" has its number in the middle. */
+	comp = strstr(word, "_comp");
+	if (comp && strchr(comp, '@')) {
+		digits = name + (comp - word) + strlen("_comp");
+		end = digits + strspn(digits, "0123456789");
+	} else if (!strcasestr(word, "rx") && !strstr(word, "input")) {
+		return -1; /* sends only, or tells of link changes */
+	}
+	if (digits == end || end - digits > 4)
+		return -1;
+	while (digits < end)
+		queue = queue * 10 + (*digits++ - '0');
+	return queue < FS_RSS_QUEUES_MAX ? queue : -1;
+}
+
+/* "PREFIX" NUMBER "SUFFIX". */
+static void path_of(char *to, size_t size, const char *prefix, unsigned n, const char *suffix)
+{
+	char digits[12];
+	size_t at = sizeof(digits), used = strlen(prefix);
+
+	do
+		digits[--at] = (char)('0' + n % 10);
+	while (n /= 10);
+	if (used + sizeof(digits) - at + strlen(suffix) + 1 > size) {
+		*to = 0;
+		return;
+	}
+	memcpy(to, prefix, used);
+	memcpy(to + used, digits + at, sizeof(digits) - at);
+	strcpy(to + used + sizeof(digits) - at, suffix);
+}
+
+/* The one CPU that serves the interrupt, or FS_NO_CPU. */
+static unsigned irq_cpu(unsigned irq)
+{
+	static const char *const file[] = { "/effective_affinity_list", "/smp_affinity_list" };
+	char path[64], text[256];
+
+	for (unsigned i = 0; i < FS_COUNT(file); i++) {
+		struct fs_cpus cpus = { 0 };
+
+		path_of(path, sizeof(path), "/proc/irq/", irq, file[i]);
+		if (fs_sys_read_file(path, text, sizeof(text)) > 0 && fs_cpus_parse(text, &cpus) == 0 && fs_cpus_count(&cpus) == 1)
+			return fs_cpus_next(&cpus, 0);
+	}
+	return FS_NO_CPU;
+}
+
+static void one_irq(unsigned irq, void (*each)(unsigned queue, unsigned cpu, void *arg), void *arg)
+{
+	char path[64], name[128];
+	unsigned cpu;
+	int queue;
+
+	path_of(path, sizeof(path), "/sys/kernel/irq/", irq, "/actions");
+	if (fs_sys_read_file(path, name, sizeof(name)) <= 0)
+		return;
+	queue = fs_nicinfo_queue_of(name);
+	if (queue < 0)
+		return;
+	cpu = irq_cpu(irq);
+	if (cpu != FS_NO_CPU)
+		each((unsigned)queue, cpu, arg);
+}
+
+void fs_nicinfo_queues(const char *interface, void (*each)(unsigned queue, unsigned cpu, void *arg), void *arg)
+{
+	/* A virtio device has its interrupts at the PCI device above it. */
+	static const char *const place[] = { "/device/msi_irqs", "/device/../msi_irqs" };
+	char path[96] = "/sys/class/net/";
+	_Alignas(8) char entries[2048];
+	size_t len = strlen(path), name = strnlen(interface, IFNAMSIZ);
+	unsigned irqs = 0;
+	int fd = -1;
+	long n;
+
+	memcpy(path + len, interface, name);
+	for (unsigned i = 0; fd < 0 && i < FS_COUNT(place); i++) {
+		strcpy(path + len + name, place[i]);
+		fd = fs_sys_open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	}
+	if (fd < 0)
+		return;
+	while ((n = fs_sys_getdents(fd, entries, sizeof(entries))) > 0)
+		for (long at = 0; at < n && irqs < IRQS_MAX; at += fs_sys_dirent_size(entries + at)) {
+			const char *entry = fs_sys_dirent_name(entries + at);
+			unsigned irq = 0;
+
+			if (!isdigit((unsigned char)*entry))
+				continue;
+			for (; isdigit((unsigned char)*entry) && irq < 1u << 24; entry++)
+				irq = irq * 10 + (unsigned)(*entry - '0');
+			irqs++;
+			one_irq(irq, each, arg);
+		}
+	fs_sys_close(fd);
+}

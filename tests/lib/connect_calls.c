@@ -1,0 +1,342 @@
+/*
+ * Every way in which a program can call connect(), and what it sees of it, one line each:
+ *
+ *   connect_calls ADDRESS PORT CLOSED [SOURCE]
+ *
+ * ADDRESS:PORT listens, ADDRESS:CLOSED does not; SOURCE is an address of this side to bind
+ * to. The thread is bound to the first CPU that it may run on. Whoever runs this twice, with
+ * the library and without, gets the same lines. With --locality COUNT in front, it opens so
+ * many connections of each kind instead, and prints for each kind how many had their packets
+ * on this CPU: "KIND LOCAL of COUNT".
+ */
+#define _GNU_SOURCE
+#include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <poll.h>
+#include <sched.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#ifndef IP_LOCAL_PORT_RANGE
+#define IP_LOCAL_PORT_RANGE 51
+#endif
+#ifndef IP_BIND_ADDRESS_NO_PORT
+#define IP_BIND_ADDRESS_NO_PORT 24
+#endif
+#ifndef TCP_FASTOPEN_CONNECT
+#define TCP_FASTOPEN_CONNECT 30
+#endif
+
+#define PATIENCE_MS 10000
+
+union address {
+	struct sockaddr sa;
+	struct sockaddr_in in;
+	struct sockaddr_in6 in6;
+};
+
+static union address to, closed, source;
+static socklen_t len;
+static int cpu;
+
+static void die(const char *what)
+{
+	fprintf(stderr, "connect_calls: %s: %s\n", what, strerror(errno));
+	exit(1);
+}
+
+static void parse(union address *a, const char *text, int port)
+{
+	memset(a, 0, sizeof(*a));
+	if (inet_pton(AF_INET, text, &a->in.sin_addr) == 1) {
+		a->in.sin_family = AF_INET;
+		a->in.sin_port = htons((uint16_t)port);
+		len = sizeof(a->in);
+	} else if (inet_pton(AF_INET6, text, &a->in6.sin6_addr) == 1) {
+		a->in6.sin6_family = AF_INET6;
+		a->in6.sin6_port = htons((uint16_t)port);
+		len = sizeof(a->in6);
+	} else {
+		errno = EINVAL;
+		die(text);
+	}
+}
+
+static void tell(const char *what, int rc)
+{
+	int err = errno;
+
+	printf("%s: %d%s%s\n", what, rc, rc < 0 ? " " : "", rc < 0 ? strerrorname_np(err) : "");
+}
+
+/* What the socket says of itself, without what differs from run to run. */
+static void describe(int fd)
+{
+	union address own;
+	socklen_t own_len = sizeof(own), n = sizeof(int);
+	unsigned range = 0;
+	int reuse = -1, rc;
+	uint16_t port;
+
+	memset(&own, 0, sizeof(own));
+	getsockname(fd, &own.sa, &own_len);
+	port = ntohs(own.sa.sa_family == AF_INET ? own.in.sin_port : own.in6.sin6_port);
+	rc = getsockopt(fd, IPPROTO_IP, IP_LOCAL_PORT_RANGE, &range, &n);
+	n = sizeof(reuse);
+	getsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &reuse, &n);
+	printf("  port %s, range %d %x, reuse %d\n", port >= 32768 && port <= 60999 ? "ephemeral" : port ? "other" : "none", rc, range,
+	       reuse);
+}
+
+static int tcp(int flags)
+{
+	int fd = socket(to.sa.sa_family, SOCK_STREAM | flags, 0);
+
+	if (fd < 0)
+		die("socket");
+	return fd;
+}
+
+static int wait_for(int fd)
+{
+	struct pollfd p = { .fd = fd, .events = POLLOUT };
+	int err = 0;
+	socklen_t n = sizeof(err);
+
+	if (poll(&p, 1, PATIENCE_MS) != 1)
+		die("poll");
+	getsockopt(fd, SOL_SOCKET, SO_ERROR, &err, &n);
+	return err;
+}
+
+/* ---- the kinds of sockets ---- */
+
+static int plain(void)
+{
+	return tcp(0);
+}
+
+static int bound_address(void)
+{
+	union address own = source;
+	int fd = tcp(0), one = 1;
+
+	setsockopt(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &one, sizeof(one));
+	if (source.sa.sa_family && bind(fd, &own.sa, len) != 0)
+		die("bind");
+	return fd;
+}
+
+static int reusing(void)
+{
+	int fd = tcp(0), one = 1;
+
+	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
+	return fd;
+}
+
+static int copied(void)
+{
+	int fd = tcp(0), copy = dup(fd);
+
+	close(fd);
+	return copy;
+}
+
+static int fast_open(void)
+{
+	int fd = tcp(0), one = 1;
+
+	setsockopt(fd, IPPROTO_TCP, TCP_FASTOPEN_CONNECT, &one, sizeof(one));
+	return fd;
+}
+
+static const struct {
+	const char *name;
+	int (*make)(void);
+} kind[] = {
+	{ "plain", plain }, { "bound", bound_address }, { "reuse", reusing }, { "copy", copied }, { "fastopen", fast_open },
+};
+
+#define KINDS (sizeof(kind) / sizeof(kind[0]))
+
+static void locality(int count)
+{
+	for (size_t k = 0; k < KINDS; k++) {
+		int local = 0;
+
+		for (int i = 0; i < count; i++) {
+			struct linger now = { .l_onoff = 1 };
+			int fd = kind[k].make(), seen = -1;
+			socklen_t n = sizeof(seen);
+			char byte = 0;
+
+			if (connect(fd, &to.sa, len) != 0)
+				die("connect");
+			/* With fast open, the SYN leaves with the first byte. */
+			if (send(fd, &byte, 1, MSG_NOSIGNAL) != 1 || recv(fd, &byte, 1, 0) != 1)
+				die("exchange");
+			getsockopt(fd, SOL_SOCKET, SO_INCOMING_CPU, &seen, &n);
+			local += seen == cpu;
+			setsockopt(fd, SOL_SOCKET, SO_LINGER, &now, sizeof(now));
+			close(fd);
+		}
+		printf("%s %d of %d\n", kind[k].name, local, count);
+	}
+}
+
+/* ---- what is seen ---- */
+
+static void kinds(void)
+{
+	for (size_t k = 0; k < KINDS; k++) {
+		int fd = kind[k].make();
+
+		tell(kind[k].name, connect(fd, &to.sa, len));
+		if (kind[k].make != fast_open) {
+			describe(fd);
+			tell("again", connect(fd, &to.sa, len));
+		}
+		close(fd);
+	}
+}
+
+static void nonblocking(void)
+{
+	int fd = tcp(SOCK_NONBLOCK), rc = connect(fd, &to.sa, len);
+
+	/* Between two namespaces of one machine the handshake may be over before connect() returns; it says EINPROGRESS anyway. */
+	tell("nonblocking", rc);
+	printf("error: %d\n", wait_for(fd));
+	describe(fd);
+	tell("again", connect(fd, &to.sa, len));
+	tell("and again", connect(fd, &to.sa, len));
+	close(fd);
+}
+
+static void refused(void)
+{
+	int fd = tcp(0);
+
+	tell("closed port", connect(fd, &closed.sa, len));
+	tell("then an open one", connect(fd, &to.sa, len));
+	describe(fd);
+	close(fd);
+	fd = tcp(SOCK_NONBLOCK);
+	tell("closed port, nonblocking", connect(fd, &closed.sa, len));
+	printf("error: %s\n", strerrorname_np(wait_for(fd)));
+	close(fd);
+}
+
+/* Disconnected by AF_UNSPEC, a socket can be used again. */
+static void disconnected(void)
+{
+	struct sockaddr none = { .sa_family = AF_UNSPEC };
+	int fd = tcp(0);
+
+	tell("connect", connect(fd, &to.sa, len));
+	tell("disconnect", connect(fd, &none, sizeof(none)));
+	describe(fd);
+	tell("connect again", connect(fd, &to.sa, len));
+	describe(fd);
+	close(fd);
+}
+
+static void own_wishes(void)
+{
+	unsigned range = 40000u << 16 | 39000u, n = 0;
+	socklen_t n_len = sizeof(n);
+	union address own;
+	int fd = tcp(0);
+	bool has_range = setsockopt(fd, IPPROTO_IP, IP_LOCAL_PORT_RANGE, &range, sizeof(range)) == 0;
+
+	if (has_range) {
+		tell("own range", connect(fd, &to.sa, len));
+		getsockopt(fd, IPPROTO_IP, IP_LOCAL_PORT_RANGE, &n, &n_len);
+		printf("range %x\n", n);
+		n_len = sizeof(own);
+		getsockname(fd, &own.sa, &n_len);
+		n = ntohs(own.sa.sa_family == AF_INET ? own.in.sin_port : own.in6.sin6_port);
+		printf("inside: %d\n", n >= 39000 && n <= 40000);
+	}
+	close(fd);
+	fd = tcp(0);
+	memset(&own, 0, sizeof(own));
+	own.sa.sa_family = to.sa.sa_family;
+	tell("bind to any port", bind(fd, &own.sa, len));
+	tell("connect", connect(fd, &to.sa, len));
+	describe(fd);
+	close(fd);
+}
+
+static void wrong(void)
+{
+	struct sockaddr_un un = { .sun_family = AF_UNIX, .sun_path = "/nowhere/at/all" };
+	struct sockaddr odd = { .sa_family = 77 };
+	int fd;
+
+	tell("no descriptor", connect(-1, &to.sa, len));
+	fd = open("/dev/null", O_RDWR);
+	tell("no socket", connect(fd, &to.sa, len));
+	close(fd);
+	fd = tcp(0);
+	tell("short address", connect(fd, &to.sa, 4));
+	tell("no such family", connect(fd, &odd, sizeof(odd)));
+	tell("other family", connect(fd, (struct sockaddr *)&un, sizeof(un)));
+	close(fd);
+	fd = socket(AF_UNIX, SOCK_STREAM, 0);
+	tell("unix", connect(fd, (struct sockaddr *)&un, sizeof(un)));
+	tell("unix to an ip address", connect(fd, &to.sa, len));
+	close(fd);
+	fd = socket(to.sa.sa_family, SOCK_DGRAM, 0);
+	tell("udp", connect(fd, &to.sa, len));
+	describe(fd);
+	tell("udp again", connect(fd, &closed.sa, len));
+	close(fd);
+}
+
+int main(int argc, char **argv)
+{
+	int count = 0;
+	cpu_set_t set;
+
+	if (argc > 2 && strcmp(argv[1], "--locality") == 0) {
+		count = atoi(argv[2]);
+		argc -= 2;
+		argv += 2;
+	}
+	if (argc < 4 || argc > 5) {
+		fprintf(stderr, "usage: connect_calls [--locality COUNT] ADDRESS PORT CLOSED [SOURCE]\n");
+		return 2;
+	}
+	parse(&to, argv[1], atoi(argv[2]));
+	parse(&closed, argv[1], atoi(argv[3]));
+	if (argc == 5)
+		parse(&source, argv[4], 0);
+	sched_getaffinity(0, sizeof(set), &set);
+	for (cpu = 0; !CPU_ISSET(cpu, &set); cpu++)
+		;
+	CPU_ZERO(&set);
+	CPU_SET(cpu, &set);
+	if (sched_setaffinity(0, sizeof(set), &set) != 0)
+		die("sched_setaffinity");
+	if (count) {
+		locality(count);
+		return 0;
+	}
+	kinds();
+	nonblocking();
+	refused();
+	disconnected();
+	own_wishes();
+	wrong();
+	return 0;
+}
