@@ -154,7 +154,8 @@ void fs_balancing_tick(uint32_t elapsed_us, const uint32_t *beat)
 	for (unsigned s = 0, end = fs_workers_end(); s < end; s++) {
 		uint32_t c = atomic_load_explicit(&fs_worker_rec(s)->core, memory_order_relaxed);
 
-		if (beat[s] % 2 == 0 || c >= fs_proc.ncores || !fs_worker_rec_live(s))
+		/* Who serves nothing (any more) is nobody's load. */
+		if (beat[s] % 2 == 0 || c >= fs_proc.ncores || !fs_worker_rec_live(s) || fs_rec_empty(fs_worker_rec(s)->serving))
 			continue;
 		waiting[c] = true;
 		atomic_fetch_add_explicit(&fs_core_load(c)->busy_us, elapsed_us, memory_order_relaxed);

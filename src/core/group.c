@@ -16,6 +16,7 @@ void fs_group_hold(unsigned group, const struct fs_group *p)
 {
 	fs_groups[group] = *p;
 	fs_groups[group].held = true;
+	fs_groups[group].cookie = p->global > 0 ? fs_sockopt_cookie(p->global) : 0;
 	if (group >= fs_groups_end)
 		fs_groups_end = group + 1;
 	if (group >= atomic_load_explicit(&fs_region_head()->groups_end, memory_order_relaxed))
@@ -86,8 +87,7 @@ bool fs_listener_recognise(int fd)
 			return true;
 		}
 	for (unsigned g = 0; g < FS_GROUPS_MAX; g++)
-		if (fs_groups[g].held && fs_group_own(g) &&
-		    atomic_load_explicit(&fs_group_rec(g)->member[0].cookie, memory_order_relaxed) == cookie)
+		if (fs_groups[g].held && fs_group_own(g) && fs_groups[g].cookie == cookie)
 			return fs_listener_make(fd, g, 0) == 0;
 	return false;
 }

@@ -28,6 +28,7 @@ struct fs_group {
 	uint32_t listeners; /* records of this group in use */
 	_Atomic uint32_t regs; /* registrations with epoll instances (epoll.c) */
 	int global;         /* own group: a hidden duplicate of the global listener */
+	uint64_t cookie;    /* ... and its SO_COOKIE: the shared record's could be a guess at somebody else's */
 	int heir;           /* own group: a socket that another process of the same server may ask (heir.h); 0 without one */
 	int claim;          /* a hidden descriptor: the group is in use (fs_group_claim) */
 	int local[FS_CORES_MAX]; /* own group: local listeners, bound; listening once a worker serves them */

@@ -15,6 +15,7 @@
 #define MAGIC UINT32_C(0x6f486353) /* "ScHo" */
 #define NAME "fastsock-handover"
 #define LINK "/memfd:" NAME " (deleted)"
+#define FIRST_OWN 3
 
 /* ---- what is written, and read again by the same process as another program ---- */
 
@@ -231,6 +232,13 @@ void fs_handover_begin(char *const *envp, char **out)
 
 	fs_enter(&old);
 	memory = fs_sys_memfd_create(NAME, MFD_ALLOW_SEALING);
+	/* Above what a program that starts takes for its standard streams. */
+	if (memory >= 0 && memory < FIRST_OWN) {
+		int high = fs_sys_fcntl(memory, F_DUPFD, FIRST_OWN);
+
+		fs_sys_close(memory);
+		memory = high;
+	}
 	ok = memory >= 0 && write_all();
 	/* Its locks would stay with the pid, but its threads will be gone. */
 	for (unsigned g = 0; ok && g < FS_GROUPS_MAX; g++)
@@ -270,6 +278,13 @@ static bool get(int fd, void *data, size_t len)
 	return fs_sys_read(fd, data, len) == (long)len;
 }
 
+static bool sealed(int fd)
+{
+	int seals = fs_sys_fcntl(fd, F_GET_SEALS, 0);
+
+	return seals >= 0 && (seals & F_SEAL_WRITE);
+}
+
 /* The application's own descriptors, under whatever numbers: all that is open. */
 static void find_listeners(void)
 {
@@ -288,14 +303,17 @@ void fs_handover_take(const char *value)
 	for (; *value >= '0' && *value <= '9' && fd < FS_FD_MAX; value++)
 		fd = fd * 10 + (*value - '0');
 	/* Somebody else's, or nobody's: not a word, and nothing is touched. */
-	if (*value || fd < 3 || !fs_estate_link_is(fd, LINK) || !(fs_sys_fcntl(fd, F_GET_SEALS, 0) & F_SEAL_WRITE) ||
-	    fs_sys_lseek(fd, 0) < 0 || !get(fd, &testament, sizeof(testament)) || testament.magic != MAGIC ||
-	    testament.pid != (uint32_t)fs_proc.pid)
+	if (*value || fd < FIRST_OWN || !fs_estate_link_is(fd, LINK) || !sealed(fd) || fs_sys_lseek(fd, 0) < 0 ||
+	    !get(fd, &testament, sizeof(testament)) || testament.magic != MAGIC || testament.pid != (uint32_t)fs_proc.pid)
 		return;
-	if (!fs_proc.on || !fs_estate_take(&testament.tree)) {
+	if (!fs_proc.on) {
+		fs_estate_drop(&testament.tree);
+	} else if (!fs_estate_take(&testament.tree)) {
 		fs_log(FS_LOG_WARN, "what the program before this one handed over is not taken: it ran another version of"
 				    " libfastsock; its listeners work as without fastsock until it is gone");
 		fs_estate_drop(&testament.tree);
+	} else {
+		fs_region_unlock_all();
 	}
 	for (uint32_t i = 0; i < testament.ngroups && get(fd, &part, sizeof(part)); i++) {
 		if (fs_proc.region && fs_estate_take_part(&part))

@@ -4,13 +4,14 @@
 #include <errno.h>
 #include <sys/eventfd.h>
 #include <sys/timerfd.h>
-#include <time.h>
 
 #include "fdtab.h"
 #include "sys/sys.h"
 
 /* The watchdog is set for so many pauses at a time, not at every one. */
 #define LEASE_TICKS 4
+/* Longer than any lease: the longest pause is 16 ticks of 100 ms (tick.c, FASTSOCK_STEAL_TICK). */
+#define LEASE_MAX_US UINT64_C(10000000)
 #define WATCHDOG_EVENT UINT64_MAX
 
 struct fs_hub fs_hub;
@@ -42,8 +43,7 @@ static void drop(void)
 
 static int make_core(unsigned core)
 {
-	/* Edge-triggered: one thread hears of a core that fired. */
-	struct epoll_event ev = { .events = EPOLLIN | EPOLLET, .data.u64 = core };
+	struct epoll_event ev = { .events = EPOLLIN, .data.u64 = core };
 	int rc = hide_in(fs_sys_epoll_create(EPOLL_CLOEXEC), &fs_hub.watch[core]);
 
 	if (rc == 0)
@@ -53,7 +53,7 @@ static int make_core(unsigned core)
 
 int fs_hub_make(void)
 {
-	struct epoll_event ev = { .events = EPOLLIN | EPOLLET, .data.u64 = WATCHDOG_EVENT };
+	struct epoll_event ev = { .events = EPOLLIN, .data.u64 = WATCHDOG_EVENT };
 	int rc;
 
 	if (fs_hub.hub)
@@ -78,46 +78,77 @@ int fs_hub_arm(unsigned group, unsigned core, int listener)
 	/* Before the kernel is told: it may fire at once, and whoever wakes takes it back. */
 	atomic_store_explicit(&fs_core_rec(group, core)->armed, 1, memory_order_seq_cst);
 	rc = fs_sys_epoll_ctl(fs_hub.watch[core], EPOLL_CTL_MOD, listener, &ev);
-	return rc == -ENOENT ? fs_sys_epoll_ctl(fs_hub.watch[core], EPOLL_CTL_ADD, listener, &ev) : rc;
+	if (rc == -ENOENT)
+		rc = fs_sys_epoll_ctl(fs_hub.watch[core], EPOLL_CTL_ADD, listener, &ev);
+	if (rc < 0)
+		atomic_store_explicit(&fs_core_rec(group, core)->armed, 0, memory_order_seq_cst);
+	return rc;
 }
 
 void fs_hub_heir(unsigned group, int fd)
 {
-	struct epoll_event ev = { .events = EPOLLIN, .data.u64 = FS_HUB_HEIR + group };
+	/* Edge-triggered: who cannot answer, because he does not hold it (any more), cannot silence it either. */
+	struct epoll_event ev = { .events = EPOLLIN | EPOLLET, .data.u64 = FS_HUB_HEIR + group };
 
 	fs_sys_epoll_ctl(fs_hub.hub, EPOLL_CTL_ADD, fd, &ev);
 }
 
+void fs_hub_no_heir(int fd)
+{
+	fs_sys_epoll_ctl(fs_hub.hub, EPOLL_CTL_DEL, fd, NULL);
+}
+
 int fs_hub_sleep(void)
 {
-	struct epoll_event ev, fired[8];
-	int rc, n, group = FS_GROUPS_MAX;
-	unsigned rounds = 0; /* who wrote something else into the instance shall not keep us here */
+	struct epoll_event ev;
+	int rc = fs_sys_epoll_wait(fs_hub.hub, &ev, 1, -1);
 
-	rc = fs_sys_epoll_wait(fs_hub.hub, &ev, 1, -1);
 	if (rc <= 0)
 		return rc < 0 ? rc : -EINTR;
-	if (ev.data.u64 == WATCHDOG_EVENT) {
-		uint64_t expirations;
-
-		fs_sys_read(fs_hub.watchdog, &expirations, sizeof(expirations));
-		return group;
-	}
+	if (ev.data.u64 == WATCHDOG_EVENT)
+		return FS_HUB_WATCHDOG;
 	if (ev.data.u64 >= FS_HUB_HEIR && ev.data.u64 < FS_HUB_HEIR + FS_GROUPS_MAX)
 		return (int)ev.data.u64;
-	if (ev.data.u64 >= fs_proc.ncores)
-		return -EINTR;
+	return ev.data.u64 < fs_proc.ncores ? (int)ev.data.u64 : -EINTR;
+}
+
+static void fired(unsigned group, unsigned core)
+{
+	atomic_store_explicit(&fs_core_rec(group, core)->armed, 0, memory_order_seq_cst);
+}
+
+void fs_hub_take(unsigned core)
+{
+	struct fs_core_load *load = fs_core_load(core);
+	struct epoll_event ev[8];
+	unsigned rounds = 0; /* who wrote something else into the instance shall not keep us here */
+	int n;
+
+	/* Sequentially consistent, like `armed`: see fs_lease_release(). */
+	atomic_store_explicit(&load->taking, 1, memory_order_seq_cst);
 	do {
-		n = fs_sys_epoll_wait(fs_hub.watch[ev.data.u64], fired, FS_COUNT(fired), 0);
-		for (int i = 0; i < n; i++) {
-			if (fired[i].data.u64 >= FS_GROUPS_MAX)
-				continue;
-			group = (int)fired[i].data.u64;
-			atomic_store_explicit(&fs_core_rec((unsigned)group, (unsigned)ev.data.u64)->armed, 0,
-					      memory_order_seq_cst);
-		}
-	} while (n == FS_COUNT(fired) && ++rounds < FS_GROUPS_MAX);
-	return group;
+		n = fs_sys_epoll_wait(fs_hub.watch[core], ev, FS_COUNT(ev), 0);
+		for (int i = 0; i < n; i++)
+			if (ev[i].data.u64 < FS_GROUPS_MAX)
+				fired((unsigned)ev[i].data.u64, core);
+	} while (n == FS_COUNT(ev) && ++rounds < FS_GROUPS_MAX);
+	atomic_store_explicit(&load->taking, 0, memory_order_seq_cst);
+}
+
+void fs_hub_retake(void)
+{
+	uint32_t end = atomic_load_explicit(&fs_region_head()->groups_end, memory_order_relaxed);
+
+	for (unsigned c = 0; c < fs_proc.ncores; c++) {
+		struct fs_core_load *load = fs_core_load(c);
+
+		if (!atomic_load_explicit(&load->taking, memory_order_seq_cst))
+			continue;
+		/* Those that did not fire are armed once too often. */
+		for (unsigned g = 0; g < end && g < FS_GROUPS_MAX; g++)
+			fired(g, c);
+		atomic_store_explicit(&load->taking, 0, memory_order_seq_cst);
+	}
 }
 
 /* ---- the lease ---- */
@@ -149,18 +180,10 @@ void fs_hub_wake_later(unsigned ms)
 	set_watchdog(ms);
 }
 
-static uint64_t now_us(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (uint64_t)t.tv_sec * 1000000 + (uint64_t)t.tv_nsec / 1000;
-}
-
 /* The lease runs for so long from now on, and the watchdog with it. */
 static void extend(uint64_t us)
 {
-	atomic_store_explicit(&fs_region_head()->lease_until, now_us() + us, memory_order_relaxed);
+	atomic_store_explicit(&fs_region_head()->lease_until, fs_sys_now_us() + us, memory_order_relaxed);
 	set_watchdog((unsigned)(us / 1000));
 }
 
@@ -168,10 +191,10 @@ bool fs_lease_take(void)
 {
 	struct fs_region_head *head = fs_region_head();
 	uint64_t held = atomic_load_explicit(&head->lease, memory_order_seq_cst);
-	uint64_t until = atomic_load_explicit(&head->lease_until, memory_order_relaxed), now = now_us();
+	uint64_t until = atomic_load_explicit(&head->lease_until, memory_order_relaxed), now = fs_sys_now_us();
 
 	/* Nobody believes a time that no holder would have set. */
-	if (held && now < until && until < now + UINT64_C(1000000)) {
+	if (held && now < until && until < now + LEASE_MAX_US) {
 		/* The watchdog may have been set for something else since. */
 		set_watchdog((unsigned)((until - now) / 1000) + 1);
 		return false;
@@ -202,7 +225,7 @@ bool fs_lease_keep(uint32_t pause_us)
 }
 
 /*
- * Sequentially consistent, with fs_hub_sleep(): of who goes to sleep (release, then
+ * Sequentially consistent, with fs_hub_take(): of who goes to sleep (release, then
  * look for what fired) and who was woken (note that it fired, then try the lease), one
  * sees the other.
  */
@@ -210,11 +233,21 @@ void fs_lease_release(void)
 {
 	uint64_t now = atomic_load_explicit(&fs_region_head()->lease, memory_order_relaxed);
 
-	if (holder_part(now) == holder_part(own_lease(0)) &&
-	    atomic_compare_exchange_strong_explicit(&fs_region_head()->lease, &now, 0, memory_order_seq_cst,
-						    memory_order_relaxed) &&
-	    !atomic_load_explicit(&fs_region_head()->missed, memory_order_relaxed))
-		set_watchdog(0);
+	if (holder_part(now) == holder_part(own_lease(0)))
+		atomic_compare_exchange_strong_explicit(&fs_region_head()->lease, &now, 0, memory_order_seq_cst,
+							memory_order_relaxed);
+}
+
+void fs_hub_rest(void)
+{
+	struct fs_region_head *head = fs_region_head();
+
+	if (atomic_load_explicit(&head->missed, memory_order_relaxed))
+		return;
+	set_watchdog(0);
+	/* It was the next holder's already. */
+	if (atomic_load_explicit(&head->lease, memory_order_relaxed))
+		set_watchdog(FS_WATCHDOG_MS);
 }
 
 /* ---- kicks ---- */

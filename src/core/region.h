@@ -48,7 +48,8 @@ struct fs_region_head {
 	 */
 	_Alignas(FS_CACHELINE) _Atomic uint64_t lease;
 	_Atomic uint64_t lease_until; /* CLOCK_MONOTONIC in us: later, its holder is late, stopped or dead */
-	_Atomic uint32_t missed;      /* threads that shall still try to find one that holds all groups (stealer.c) */
+	_Atomic uint32_t missed;      /* threads that shall still try to find one that holds what fired (stealer.c) */
+	_Atomic uint32_t asked;       /* group + 1 that somebody asks for (heir.h), and above, how many could not answer */
 	_Alignas(FS_CACHELINE) uint16_t cpu[FS_CORES_MAX]; /* CPU number of each core */
 };
 
@@ -62,6 +63,11 @@ struct fs_core_load {
 	_Atomic uint64_t groups_out;                  /* flow groups that ever moved away, and in */
 	_Atomic uint64_t groups_in;
 	_Atomic uint64_t busy_us; /* its workers were outside their waits, sampled at each tick */
+	/*
+	 * 1 while a thread takes events of this core out of its watch: one that was stopped
+	 * there has kept to itself which listeners fired (hub.h).
+	 */
+	_Atomic uint32_t taking;
 };
 
 /* Why connect() left the source port to the kernel. The words are those of `fastsock stat`. */

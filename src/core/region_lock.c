@@ -142,6 +142,13 @@ uint32_t fs_worker_serial(unsigned slot)
 	return slot < FS_WORKERS_MAX ? own_serial[slot] : 0;
 }
 
+void fs_region_unlock_all(void)
+{
+	struct flock all = { .l_type = F_UNLCK, .l_whence = SEEK_SET };
+
+	fs_sys_fcntl(fs_proc.memfd, F_SETLK, (unsigned long)&all);
+}
+
 void fs_worker_forget_claims(void)
 {
 	memset(own_serial, 0, sizeof(own_serial));

@@ -78,6 +78,11 @@ void fs_worker_unclaim(unsigned slot);
 uint32_t fs_worker_serial(unsigned slot);
 bool fs_worker_alive(unsigned slot);
 /*
+ * A program that took the region over through execve(): the locks of the threads before it
+ * stayed with the process.
+ */
+void fs_region_unlock_all(void);
+/*
  * In a forked child, which has none. After the memfd's descriptor was moved:
  * closing the old one dropped the locks.
  */

@@ -4,7 +4,9 @@
 
 #include "policy.h"
 
-/* From /proc/PID/task/TID/stat. FS_SCHED_UNKNOWN when there is no such thread (any more), or /proc does not tell. No lock needed. */
+/*
+ * From /proc/PID/task/TID/stat. FS_SCHED_UNKNOWN when there is no
+ * such thread (any more), or /proc does not tell. Process lock held, here and below. */
 enum fs_sched fs_sched_of(uint32_t pid, uint32_t tid);
 
 /*
@@ -12,5 +14,10 @@ enum fs_sched fs_sched_of(uint32_t pid, uint32_t tid);
  * CPU (/proc/PID/task/TID/schedstat). False where the kernel does not tell.
  */
 bool fs_sched_times(uint32_t pid, uint32_t tid, uint64_t *ran, uint64_t *waited);
+
+/* Where this process keeps the number of a descriptor of such a file; NULL for others. */
+int *fs_sched_holder(int fd);
+/* Closes them: in a forked child, they would be about its parent's business. */
+void fs_sched_forget(void);
 
 #endif

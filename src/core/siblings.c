@@ -8,6 +8,7 @@
 #include "help.h"
 #include "hub.h"
 #include "log.h"
+#include "sched.h"
 #include "sockopt.h"
 #include "sys/sys.h"
 
@@ -108,11 +109,15 @@ void fs_siblings_give_up(unsigned group)
 	fs_siblings_close(p);
 	fs_fd_close_hidden(p->claim);
 	memset(p, 0, sizeof(*p));
-	if (fs_group_claimed(group))
+	/* Somebody may be taking the record for another group at this moment. Then he clears it. */
+	if (fs_group_claimed(group) || fs_tree_trylock() < 0)
 		return;
-	for (unsigned c = 0; c < fs_proc.ncores; c++)
-		fs_help_set(group, c, FS_HELP_NONE);
-	atomic_store_explicit(&fs_group_rec(group)->state, FS_GROUP_FREE, memory_order_relaxed);
+	if (!fs_group_claimed(group)) {
+		for (unsigned c = 0; c < fs_proc.ncores; c++)
+			fs_help_set(group, c, FS_HELP_NONE);
+		atomic_store_explicit(&fs_group_rec(group)->state, FS_GROUP_FREE, memory_order_relaxed);
+	}
+	fs_tree_unlock();
 }
 
 /*
@@ -121,6 +126,8 @@ void fs_siblings_give_up(unsigned group)
  */
 static int *holder(int fd)
 {
+	int *where;
+
 	if (fd == fs_proc.memfd)
 		return &fs_proc.memfd;
 	if (fd == fs_proc.claims)
@@ -140,7 +147,8 @@ static int *holder(int fd)
 			if (p->local[c] == fd)
 				return &p->local[c];
 	}
-	return fs_hub_holder(fd);
+	where = fs_hub_holder(fd);
+	return where ? where : fs_sched_holder(fd);
 }
 
 int fs_siblings_move(int fd)

@@ -139,11 +139,7 @@ void fs_steal_kick(unsigned group, unsigned core, unsigned victim)
 {
 	struct fs_core_rec *cr = fs_core_rec(group, core);
 
-	/*
-	 * Before the wake-up: who wakes shall know why. The caller sets FS_WORKER_KICKED after
-	 * it: a worker that took the kick in between finds the eventfd readable for nothing,
-	 * and empties it before its next wait.
-	 */
+	/* Before the wake-up, like the caller's FS_WORKER_KICKED: who wakes shall know why. */
 	atomic_store_explicit(&cr->kick, victim + 1, memory_order_release);
 	atomic_fetch_add_explicit(&cr->woken, 1, memory_order_relaxed);
 	fs_hub_kick(core);

@@ -3,23 +3,15 @@
 
 #include <errno.h>
 #include <poll.h>
-#include <time.h>
 
 #include "heir.h"
 #include "hub.h"
 #include "libc.h"
 #include "log.h"
+#include "sched.h"
 #include "sys/sys.h"
 #include "tick.h"
 #include "worker.h"
-
-static uint64_t now_us(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (uint64_t)t.tv_sec * 1000000 + (uint64_t)t.tv_nsec / 1000;
-}
 
 #define HEIRS_MAX FS_GROUPS_MAX
 
@@ -29,6 +21,7 @@ static void pause_us(uint32_t us)
 	struct timespec t = { us / 1000000, us % 1000000 * 1000L };
 	struct pollfd heir[HEIRS_MAX];
 	unsigned group[HEIRS_MAX], n = 0;
+	bool asked = false;
 
 	fs_lock();
 	for (unsigned g = 0; g < fs_groups_end && n < HEIRS_MAX; g++) {
@@ -42,33 +35,26 @@ static void pause_us(uint32_t us)
 		return;
 	fs_lock();
 	for (unsigned i = 0; i < n; i++)
-		if (heir[i].revents & POLLIN)
+		if (heir[i].revents & POLLIN) {
 			fs_heir_answer(group[i]);
+			asked = true;
+		}
 	fs_unlock();
+	/* One that the application closed with a raw system call: a pause it shall be. */
+	if (!asked)
+		fs_sys_nanosleep(&t);
 }
 
 /* When this thread was last active. */
 static uint64_t last_us;
 
-/* Looks after which the active thread asks itself whether it is the right one. */
-#define LOOKS_BETWEEN_DOUBTS 64
+/* Looks after which the active thread asks itself whether others have to do something that it cannot. */
+#define LOOKS_BETWEEN_DOUBTS 8
 /* A thread that passed an event on stays away from the hub for so long, times the times in a row that it did. */
 #define NAP_US 2000
 #define NAPS_MAX 32
-
-/*
- * Whether this process holds all groups that are active. One that does not (an old worker
- * after a reload that added a listener) would be active for a part of them only.
- */
-static bool holds_all(void)
-{
-	uint32_t end = atomic_load_explicit(&fs_region_head()->groups_end, memory_order_relaxed);
-
-	for (unsigned g = 0; g < end && g < FS_GROUPS_MAX; g++)
-		if (!fs_groups[g].held && fs_group_state(g) == FS_GROUP_ACTIVE && fs_group_own(g))
-			return false;
-	return true;
-}
+/* Nobody could do anything about a group: its processes are stopped, it seems. Until somebody tries again. */
+#define NOBODY_MS 100
 
 static bool holds_any(void)
 {
@@ -89,25 +75,26 @@ static bool tick_until_quiet(void)
 	bool first = true;
 
 	fs_lock();
-	fs_tick_begin(last_us ? now_us() - last_us : 0);
-	last_us = now_us();
+	fs_tick_begin(last_us ? fs_sys_now_us() - last_us : 0);
+	last_us = fs_sys_now_us();
 	fs_unlock();
 	for (;;) {
-		uint64_t now = now_us();
-		bool right = true;
+		uint64_t now = fs_sys_now_us();
+		bool elsewhere = false;
 
 		fs_lock();
 		pause = fs_tick((uint32_t)(now - last_us), first);
 		if (++looks % LOOKS_BETWEEN_DOUBTS == 0)
-			right = holds_all();
+			elsewhere = fs_tick_fired_elsewhere();
 		fs_unlock();
 		last_us = now;
 		first = false;
 		if (!pause)
 			return true;
-		if (!right) {
+		if (elsewhere) {
 			fs_lease_release();
 			fs_hub_wake_later(1);
+			pause_us(NAP_US);
 			return false;
 		}
 		pause *= fs_proc.options.steal_tick;
@@ -121,60 +108,85 @@ static bool tick_until_quiet(void)
 static void be_active(void)
 {
 	while (tick_until_quiet()) {
-		bool fired, all;
+		bool fired, left, armed;
 
 		fs_lock();
-		all = holds_any() && holds_all();
-		fs_tick_arm();
+		armed = fs_tick_arm();
+		/* What it does not hold (any more), it cannot arm: somebody who does shall. */
+		left = !holds_any() || fs_tick_fired_elsewhere();
 		fs_unlock();
 		fs_lease_release();
-		/* What it does not hold (any more), it cannot arm: somebody who does shall. */
-		if (!all) {
-			fs_hub_wake_later(1);
+		if (!armed || left) {
+			fs_hub_wake_later(left ? 1 : NOBODY_MS);
 			return;
 		}
 		/* Who was woken between arming and release found the lease taken, and slept again. */
 		fs_lock();
 		fired = fs_tick_fired();
 		fs_unlock();
-		if (!fired || !fs_lease_take())
+		if (!fired) {
+			fs_hub_rest();
+			return;
+		}
+		if (!fs_lease_take())
 			return;
 	}
 }
 
 /*
- * A process that does not hold all groups leaves the event to others: the watchdog wakes
- * them one after the other, while those who had their turn stay away from the hub, which
- * wakes whoever came last. When all had it, nobody holds all groups, and whoever is next does
- * what it can.
+ * An event that is not for this process, because it does not hold what fired, is left to
+ * others: the watchdog wakes them one after the other, while those who had their turn stay
+ * away from the hub, which wakes whoever came last. Returns how long to stay away, in
+ * microseconds; 0 when the event is this thread's. Process lock held.
  */
-static bool leave_to_others(void)
+static uint32_t leave_to_others(void)
 {
 	static unsigned naps;
 	struct fs_region_head *head = fs_region_head();
 	uint32_t left;
-	bool all;
 
-	fs_lock();
-	all = holds_all();
-	fs_unlock();
-	if (all) {
+	if (fs_tick_fired() || !fs_tick_fired_elsewhere()) {
 		atomic_store_explicit(&head->missed, 0, memory_order_relaxed);
 		naps = 0;
-		return false;
+		return 0;
 	}
 	left = atomic_load_explicit(&head->missed, memory_order_relaxed);
 	left = left ? left - 1 : atomic_load_explicit(&head->workers_end, memory_order_relaxed) + 1;
 	if (left > FS_WORKERS_MAX)
 		left = FS_WORKERS_MAX;
 	atomic_store_explicit(&head->missed, left, memory_order_relaxed);
-	if (!left) {
-		naps = 0;
+	fs_hub_wake_later(left ? 1 : NOBODY_MS);
+	naps += naps < NAPS_MAX;
+	return NAP_US * naps;
+}
+
+/* An event for which the thread was woken, but for that of an heir. False when the thread is of no use any more. */
+static bool handle(int event)
+{
+	uint32_t away;
+	bool any;
+
+	/* Before the event is taken: who is stopped or killed from here on is missed. */
+	fs_hub_wake_later(FS_WATCHDOG_MS);
+	if (event == FS_HUB_WATCHDOG)
+		fs_heir_asked_before();
+	fs_lock();
+	if (event != FS_HUB_WATCHDOG)
+		fs_hub_take((unsigned)event);
+	any = holds_any();
+	if (!any)
+		fs_proc.stealing = fs_proc.stealing_wanted = false;
+	away = any ? leave_to_others() : 0;
+	fs_unlock();
+	if (!any) {
+		/* An old worker that only finishes what it has: the event is for others. */
+		fs_hub_wake_later(1);
 		return false;
 	}
-	fs_hub_wake_later(1);
-	naps += naps < NAPS_MAX;
-	pause_us(NAP_US * naps);
+	if (away)
+		pause_us(away);
+	else if (fs_lease_take())
+		be_active();
 	return true;
 }
 
@@ -194,40 +206,18 @@ static void *stealer_main(void *unused)
 			fs_heir_listen(g);
 	fs_unlock();
 	for (;;) {
-		int group = fs_hub_sleep();
-		bool any;
+		int event = fs_hub_sleep();
 
-		if (group == -EINTR)
+		if (event == -EINTR)
 			continue;
-		if (group < 0) {
-			fs_log(FS_LOG_WARN, "the stealing thread ends: it cannot sleep (%s)", fs_errname(-group));
+		if (event < 0) {
+			fs_log(FS_LOG_WARN, "the stealing thread ends: it cannot sleep (%s)", fs_errname(-event));
 			return NULL;
 		}
-		if (group >= FS_HUB_HEIR) {
-			bool held;
-
-			group -= FS_HUB_HEIR;
-			fs_lock();
-			held = fs_groups[group].held;
-			fs_heir_answer((unsigned)group);
-			fs_unlock();
-			/* Not for this process: it stays out of the way. */
-			if (!held)
-				pause_us(NAP_US);
-			continue;
-		}
-		fs_lock();
-		any = holds_any();
-		if (!any)
-			fs_proc.stealing = fs_proc.stealing_wanted = false;
-		fs_unlock();
-		if (!any) {
-			/* An old worker that only finishes what it has: the event is for others. */
-			fs_hub_wake_later(1);
+		if (event >= FS_HUB_HEIR)
+			fs_heir_asked((unsigned)(event - FS_HUB_HEIR));
+		else if (!handle(event))
 			return NULL;
-		}
-		if (!leave_to_others() && fs_lease_take())
-			be_active();
 	}
 }
 
@@ -286,5 +276,6 @@ void fs_stealer_forget(void)
 {
 	fs_proc.stealing = false;
 	fs_proc.stealing_wanted = false;
+	fs_sched_forget();
 	last_us = 0;
 }

@@ -121,7 +121,8 @@ static bool sample_queue(unsigned group, unsigned core, bool first)
 	int queue = 0;
 
 	s->unseen = !due(core);
-	if (!s->unseen)
+	/* What is armed has seen nothing since. */
+	if (!s->unseen && fs_hub_fired(group, core))
 		queue = fs_sockopt_queue(fs_groups[group].local[core]);
 	s->queue = queue > 0 ? (uint32_t)queue : 0;
 	s->limit = atomic_load_explicit(&fs_group_rec(group)->backlog, memory_order_relaxed);
@@ -241,15 +242,16 @@ static void match(unsigned group)
 
 	acted |= n > 0;
 	for (unsigned i = 0; i < n; i++) {
-		fs_steal_kick(group, pairs[i].thief, pairs[i].victim);
+		/* In this order: a worker that finds its eventfd full knows that it is to empty it. */
 		tell_kicked(pairs[i].thief);
+		fs_steal_kick(group, pairs[i].thief, pairs[i].victim);
 	}
 }
 
 /* Connections that were taken from all queues since the last look, in 1/16 per millisecond. */
 static uint32_t accepts_per_ms(uint32_t elapsed_us)
 {
-	return (uint32_t)((uint64_t)accepts * 16000 / (elapsed_us + 1));
+	return (uint32_t)((uint64_t)accepts * 16000 / ((uint64_t)elapsed_us + 1));
 }
 
 static bool some_worker_moved(void)
@@ -321,6 +323,7 @@ uint32_t fs_tick(uint32_t elapsed_us, bool first)
 void fs_tick_begin(uint64_t slept_us)
 {
 	fs_balancing_begin(slept_us);
+	fs_hub_retake();
 	for (unsigned s = 0, end = fs_workers_end(); s < end; s++)
 		beat_now[s] = atomic_load_explicit(&fs_worker_rec(s)->beat, memory_order_relaxed);
 	for (unsigned g = 0; g < fs_groups_end; g++) {
@@ -340,12 +343,15 @@ static bool to_arm(unsigned group, unsigned core)
 	return listening(group, core) && fs_hub_fired(group, core);
 }
 
-void fs_tick_arm(void)
+bool fs_tick_arm(void)
 {
+	bool ok = true;
+
 	for (unsigned g = 0; g < fs_groups_end; g++)
 		for (unsigned c = 0; handled(g) && c < fs_proc.ncores; c++)
 			if (to_arm(g, c))
-				fs_hub_arm(g, c, fs_groups[g].local[c]);
+				ok &= fs_hub_arm(g, c, fs_groups[g].local[c]) == 0;
+	return ok;
 }
 
 bool fs_tick_fired(void)
@@ -354,5 +360,26 @@ bool fs_tick_fired(void)
 		for (unsigned c = 0; handled(g) && c < fs_proc.ncores; c++)
 			if (to_arm(g, c))
 				return true;
+	return false;
+}
+
+/* The kernel is asked last: a group that nobody holds any more is nobody's business. */
+static bool fired_elsewhere(unsigned group)
+{
+	if (fs_groups[group].held || !fs_group_own(group) || fs_group_state(group) != FS_GROUP_ACTIVE)
+		return false;
+	for (unsigned c = 0; c < fs_proc.ncores; c++)
+		if (atomic_load_explicit(&fs_core_rec(group, c)->member, memory_order_relaxed) && fs_hub_fired(group, c))
+			return fs_group_claimed(group);
+	return false;
+}
+
+bool fs_tick_fired_elsewhere(void)
+{
+	uint32_t end = atomic_load_explicit(&fs_region_head()->groups_end, memory_order_relaxed);
+
+	for (unsigned g = 0; g < end && g < FS_GROUPS_MAX; g++)
+		if (fired_elsewhere(g))
+			return true;
 	return false;
 }

@@ -22,9 +22,11 @@ void fs_tick_begin(uint64_t slept_us);
  * The more connections they accept in a millisecond, the less there is to see.
  */
 uint32_t fs_tick(uint32_t elapsed_us, bool first);
-/* Before the thread sleeps: every local listener wakes one again. */
-void fs_tick_arm(void);
-/* Whether some local listener fired, or was not armed, meanwhile. */
+/* Before the thread sleeps: every local listener wakes one again. False when the kernel refuses for one. */
+bool fs_tick_arm(void);
+/* Whether some local listener of this process's groups fired, or was not armed, meanwhile. */
 bool fs_tick_fired(void);
+/* Likewise of groups that other processes hold, and this one does not. */
+bool fs_tick_fired_elsewhere(void);
 
 #endif

@@ -101,6 +101,25 @@ static void rec_leave(unsigned slot, unsigned group, bool steer)
 	fs_epoch_advance();
 }
 
+/*
+ * Takes a dead worker out of the groups that this process holds. Those that it does not are
+ * left to who can steer them, unless nobody is there any more. True when none is left.
+ */
+static bool bury(unsigned slot)
+{
+	bool left = false;
+
+	for (unsigned g = 0; g < FS_GROUPS_MAX; g++) {
+		if (!fs_rec_has(fs_worker_rec(slot)->announced, g))
+			continue;
+		if (fs_groups[g].held)
+			rec_leave(slot, g, true);
+		else
+			left |= fs_group_claimed(g);
+	}
+	return !left;
+}
+
 void fs_worker_reap(void)
 {
 	bool any = false;
@@ -108,11 +127,9 @@ void fs_worker_reap(void)
 	for (unsigned s = 0, end = fs_workers_end(); s < end; s++) {
 		if (!fs_worker_rec_live(s) || fs_worker_alive(s))
 			continue;
-		for (unsigned g = 0; g < fs_groups_end; g++)
-			if (fs_groups[g].held && fs_rec_has(fs_worker_rec(s)->announced, g))
-				rec_leave(s, g, true);
-		fs_worker_rec_free(s);
 		any = true;
+		if (bury(s))
+			fs_worker_rec_free(s);
 	}
 	if (any)
 		fs_help_recount();
@@ -130,6 +147,9 @@ static int claim_slot(void)
 		if (fs_worker_rec_live(s))
 			continue;
 		rc = fs_worker_claim(s, ++serial ? serial : ++serial);
+		/* Somebody's who is alive, whatever the record says. */
+		if (rc == -EAGAIN || rc == -EACCES)
+			continue;
 		if (rc < 0)
 			return rc;
 		fs_worker_rec_free(s);
@@ -369,8 +389,12 @@ static void leave(unsigned slot, unsigned group, bool steer)
 {
 	if (fs_rec_has(fs_worker_rec(slot)->announced, group))
 		rec_leave(slot, group, steer);
-	if ((int)slot + 1 != fs_self.slot)
+	if ((int)slot + 1 != fs_self.slot) {
+		/* Another thread's, which may be running and will not say any more when it waits. */
+		if (fs_rec_empty(fs_worker_rec(slot)->announced))
+			atomic_store_explicit(&fs_worker_rec(slot)->beat, 0, memory_order_relaxed);
 		return;
+	}
 	fs_self.local[group] = 0;
 	if (fs_rec_empty(fs_worker_rec(slot)->announced))
 		release_slot();

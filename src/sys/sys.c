@@ -88,6 +88,11 @@ long fs_sys_read(int fd, void *buf, size_t len)
 	return SYS(SYS_read, fd, buf, len);
 }
 
+long fs_sys_pread(int fd, void *buf, size_t len, off_t at)
+{
+	return SYS(SYS_pread64, fd, buf, len, at);
+}
+
 long fs_sys_write(int fd, const void *buf, size_t len)
 {
 	return SYS(SYS_write, fd, buf, len);
@@ -267,6 +272,14 @@ void fs_sys_unmap(char *at, uint64_t size)
 void fs_sys_nanosleep(const struct timespec *duration)
 {
 	SYS(SYS_nanosleep, duration, NULL);
+}
+
+uint64_t fs_sys_now_us(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (uint64_t)t.tv_sec * 1000000 + (uint64_t)t.tv_nsec / 1000;
 }
 
 int fs_sys_getrandom(void *buf, size_t len)

@@ -31,6 +31,7 @@ bool fs_sys_same_file(int a, int b);
 uint64_t fs_sys_file_size(int fd);
 int fs_sys_close(int fd);
 long fs_sys_read(int fd, void *buf, size_t len);
+long fs_sys_pread(int fd, void *buf, size_t len, off_t at);
 long fs_sys_write(int fd, const void *buf, size_t len);
 /* Entries of a directory as the kernel lays them out; the two accessors read one of them. */
 long fs_sys_getdents(int fd, void *buf, size_t len);
@@ -70,6 +71,8 @@ int fs_sys_map_shared(int fd, uint64_t size, char **out);
 int fs_sys_map_private(uint64_t size, void **out);
 void fs_sys_unmap(char *at, uint64_t size);
 void fs_sys_nanosleep(const struct timespec *duration);
+/* CLOCK_MONOTONIC in microseconds. No system call, where the vDSO has it. */
+uint64_t fs_sys_now_us(void);
 
 /* Fills buf with random bytes, when the kernel has some without waiting. 0 or -errno. */
 int fs_sys_getrandom(void *buf, size_t len);
