@@ -19,12 +19,15 @@ STORIES = \
 	tests/preload/eintr.pre \
 	tests/preload/epoll_edge.pre \
 	tests/preload/epoll_errors.pre \
+	tests/preload/epoll_exclusive.pre \
 	tests/preload/epoll_nested.pre \
 	tests/preload/exec_fds.pre \
 	tests/preload/exec_upgrade.pre \
 	tests/preload/families.pre \
 	tests/preload/few_descriptors.pre \
 	tests/preload/fortified.pre \
+	tests/preload/global_turn.pre \
+	tests/preload/hidden_ioctl.pre \
 	tests/preload/listen_filter.pre \
 	tests/preload/listen_filter_address.pre \
 	tests/preload/many_epoll_workers.pre \
@@ -65,6 +68,7 @@ STORIES = \
 	tests/preload/single_acceptor.pre \
 	tests/preload/stale_fd.pre \
 	tests/preload/start_twice.pre \
+	tests/preload/stderr_closed.pre \
 	tests/preload/steer_hash.pre \
 	tests/preload/steer_off.pre \
 	tests/preload/stops_waiting.pre \
@@ -78,6 +82,7 @@ STORIES = \
 	tests/preload/worker_replaced.pre
 
 include tests/preload/local_steal.mk
+include tests/preload/local_handover.mk
 
 # The same interposition by linking: no LD_PRELOAD there.
 STORIES_LINKED = tests/preload/prefork_epoll.linked.pre
@@ -127,6 +132,8 @@ tests_preload_epoll_edge_pre_SOURCES = tests/preload/epoll_edge.c
 tests_preload_epoll_edge_pre_LDADD = $(STORY_LDADD)
 tests_preload_epoll_errors_pre_SOURCES = tests/preload/epoll_errors.c
 tests_preload_epoll_errors_pre_LDADD = $(STORY_LDADD)
+tests_preload_epoll_exclusive_pre_SOURCES = tests/preload/epoll_exclusive.c
+tests_preload_epoll_exclusive_pre_LDADD = $(STORY_LDADD)
 tests_preload_epoll_nested_pre_SOURCES = tests/preload/epoll_nested.c
 tests_preload_epoll_nested_pre_LDADD = $(STORY_LDADD)
 tests_preload_exec_fds_pre_SOURCES = tests/preload/exec_fds.c
@@ -141,6 +148,10 @@ tests_preload_few_descriptors_pre_SOURCES = tests/preload/few_descriptors.c
 tests_preload_few_descriptors_pre_LDADD = $(STORY_LDADD)
 tests_preload_fortified_pre_SOURCES = tests/preload/fortified.c
 tests_preload_fortified_pre_LDADD = $(STORY_LDADD)
+tests_preload_global_turn_pre_SOURCES = tests/preload/global_turn.c
+tests_preload_global_turn_pre_LDADD = $(STORY_LDADD)
+tests_preload_hidden_ioctl_pre_SOURCES = tests/preload/hidden_ioctl.c
+tests_preload_hidden_ioctl_pre_LDADD = $(STORY_LDADD)
 tests_preload_listen_filter_pre_SOURCES = tests/preload/listen_filter.c
 tests_preload_listen_filter_pre_LDADD = $(STORY_LDADD)
 tests_preload_listen_filter_address_pre_SOURCES = tests/preload/listen_filter_address.c
@@ -221,6 +232,8 @@ tests_preload_stale_fd_pre_SOURCES = tests/preload/stale_fd.c
 tests_preload_stale_fd_pre_LDADD = $(STORY_LDADD)
 tests_preload_start_twice_pre_SOURCES = tests/preload/start_twice.c
 tests_preload_start_twice_pre_LDADD = $(STORY_LDADD)
+tests_preload_stderr_closed_pre_SOURCES = tests/preload/stderr_closed.c
+tests_preload_stderr_closed_pre_LDADD = $(STORY_LDADD)
 tests_preload_steer_hash_pre_SOURCES = tests/preload/steer_hash.c
 tests_preload_steer_hash_pre_LDADD = $(STORY_LDADD)
 tests_preload_steer_off_pre_SOURCES = tests/preload/steer_off.c

@@ -201,6 +201,8 @@ void h_nudge(unsigned n)
 	for (unsigned w = 0; w < n; w++) {
 		int pid = h_worker[w].pid;
 
+		/* Not said yet, it would be everybody's. */
+		H_CHECK(pid > 0);
 		H_OK(kill(pid, SIGSTOP));
 		H_OK(kill(pid, SIGCONT));
 		H_CHECK(h_until(waits, &pid));

@@ -4,6 +4,7 @@ SYSTEM_TESTS = \
 	tests/system/haproxy_by_thread.test \
 	tests/system/haproxy_nbthread.test \
 	tests/system/haproxy_outcomes.test \
+	tests/system/haproxy_user.test \
 	tests/system/install.test \
 	tests/system/lighttpd.test \
 	tests/system/memcached.test \

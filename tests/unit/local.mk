@@ -21,6 +21,7 @@ UNIT_PURE = \
 	tests/unit/test_topology
 
 UNIT_KERNEL = \
+	tests/unit/test_help \
 	tests/unit/test_netdiag \
 	tests/unit/test_steer_kernel
 
@@ -78,6 +79,11 @@ tests_unit_test_topology_SOURCES = tests/unit/test_topology.c tests/lib/unit.h
 tests_unit_test_topology_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_unit_test_topology_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_test_topology_LDADD = $(UNIT_LDADD)
+
+tests_unit_test_help_SOURCES = tests/unit/test_help.c tests/lib/unit.h
+tests_unit_test_help_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_test_help_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_test_help_LDADD = $(UNIT_LDADD)
 
 tests_unit_test_netdiag_SOURCES = tests/unit/test_netdiag.c tests/lib/unit.h
 tests_unit_test_netdiag_CPPFLAGS = $(UNIT_CPPFLAGS)
