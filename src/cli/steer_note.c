@@ -90,10 +90,11 @@ int fs_note_write(const struct fs_portsteer_note *note)
 	return err;
 }
 
+/* Those that are empty; also the one whose other half a killed command made or removed. */
 static void remove_directories(void)
 {
-	if (rmdir(FS_PORTSTEER_DIR) == 0)
-		rmdir(PARENT);
+	rmdir(FS_PORTSTEER_DIR);
+	rmdir(PARENT);
 }
 
 void fs_note_remove(uint32_t prog_id)
@@ -133,6 +134,7 @@ void fs_note_remove_stale(void)
 	if (!dir) {
 		if (fd >= 0)
 			close(fd);
+		remove_directories();
 		return;
 	}
 	while ((entry = readdir(dir))) {

@@ -297,6 +297,37 @@ START_TEST(ipv6_fragments)
 }
 END_TEST
 
+/*
+ * Who looks at an interface and then acts can be overtaken. So attaching takes
+ * nobody's place, and detaching takes off what was seen and nothing else.
+ */
+START_TEST(overtaken)
+{
+	struct fs_steer_program *other;
+	struct fs_steer_found seen, found;
+	struct fs_steer_why why;
+	unsigned lo = if_nametoindex("lo");
+
+	ck_assert_int_eq(fs_steer_load(&cpu_away, 1, &other, &why), 0);
+	ck_assert_int_eq(fs_steer_find(lo, &found, &why), 0);
+	ck_assert_int_eq(found.mode, FS_STEER_NONE);
+	ck_assert_int_eq(fs_steer_attach(program, lo, true, &why), 0);
+	ck_assert_int_eq(fs_steer_attach(other, lo, true, &why), -EBUSY);
+	ck_assert_int_eq(fs_steer_find(lo, &seen, &why), 0);
+	ck_assert(seen.mode == FS_STEER_GENERIC && seen.ours && seen.prog_id == fs_steer_id(program));
+	ck_assert(seen.ncpus == 2 && seen.cpu[0] == cpu_here && seen.cpu[1] == cpu_away);
+
+	ck_assert_int_eq(fs_steer_detach(lo, &seen, &why), 0);
+	ck_assert_int_eq(fs_steer_attach(other, lo, true, &why), 0);
+	ck_assert_int_eq(fs_steer_detach(lo, &seen, &why), -EEXIST);
+	ck_assert_int_eq(fs_steer_find(lo, &found, &why), 0);
+	ck_assert(found.ours && found.prog_id == fs_steer_id(other) && found.ncpus == 1);
+	ck_assert_int_eq(fs_steer_exists(found.prog_id), 0);
+	ck_assert_int_eq(fs_steer_detach(lo, &found, &why), 0);
+	fs_steer_close(other);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *s = suite_create("port_steer");
@@ -317,6 +348,7 @@ int main(void)
 	tcase_add_test(tc, tcp_header);
 	tcase_add_test(tc, ipv6);
 	tcase_add_test(tc, ipv6_fragments);
+	tcase_add_test(tc, overtaken);
 	suite_add_tcase(s, tc);
 	return unit_main(s);
 }
