@@ -105,9 +105,9 @@ for pass in "${passes[@]}"; do
 	man) needs+=(mandoc:mandoc) ;;
 	gcc) needs+=(readelf:binutils nginx:nginx-light haproxy:haproxy lighttpd:lighttpd redis-server:redis-server
 		memcached:memcached jq:jq taskset:util-linux setpriv:util-linux strace:strace
-		/usr/include/check.h:check) ;;
-	sanitizers) needs+=(/usr/include/check.h:check) ;;
-	clang) needs+=(clang:clang /usr/include/check.h:check) ;;
+		/usr/include/check.h:check clang:clang /usr/include/bpf/bpf.h:libbpf-dev ip:iproute2 ethtool:ethtool) ;;
+	sanitizers) needs+=(/usr/include/check.h:check clang:clang /usr/include/bpf/bpf.h:libbpf-dev) ;;
+	clang) needs+=(clang:clang /usr/include/check.h:check /usr/include/bpf/bpf.h:libbpf-dev) ;;
 	aarch64)
 		[ "$machine" = aarch64 ] || needs+=(aarch64-linux-gnu-gcc:gcc-aarch64-linux-gnu
 			/usr/aarch64-linux-gnu/include/stdio.h:libc6-dev-arm64-cross qemu-aarch64:qemu-user)

@@ -32,8 +32,6 @@
 #define EXTENSIONS_MAX 8
 #define IP_FRAGMENT 0x3fff  /* more fragments, or an offset */
 #define IP6_FRAGMENT 0xfff9 /* likewise */
-/* include/net/tcp_states.h, which is not among the headers for programs. */
-#define STATE_LISTEN 10
 
 struct vlan_tag {
 	__be16 tci;
@@ -75,7 +73,7 @@ struct packet {
 	__u16 dest;
 };
 
-/* With tuple.*.sport left 0 no connection can match, only a listener. */
+/* With tuple.*.sport left 0 no connection can match that was opened here: nobody listens on port 0. */
 static __always_inline enum kind read_tcp(void *at, void *end, struct packet *p)
 {
 	struct tcphdr *tcp = at;
@@ -177,16 +175,15 @@ static __always_inline enum kind read_packet(struct xdp_md *ctx, struct packet *
 	return KIND_NOT_TCP;
 }
 
+/* What is found is a listener, or a connection that a listener accepted from port 0, which some do use. */
 static __always_inline int is_listened_to(struct xdp_md *ctx, struct packet *p)
 {
 	struct bpf_sock *sk = bpf_skc_lookup_tcp(ctx, &p->tuple, p->tuple_len, BPF_F_CURRENT_NETNS, 0);
-	int listens;
 
 	if (!sk)
 		return 0;
-	listens = sk->state == STATE_LISTEN;
 	bpf_sk_release(sk);
-	return listens;
+	return 1;
 }
 
 static __always_inline int is_active(struct xdp_md *ctx, struct packet *p)

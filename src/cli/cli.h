@@ -24,6 +24,7 @@ enum fs_exit {
 /* The verbs; argv[0] is the verb. They return the command's exit status. */
 int fs_cli_run(int argc, char **argv);
 int fs_cli_stat(int argc, char **argv);
+int fs_cli_steer(int argc, char **argv);
 
 /* "fastsock: text" on standard error. */
 void fs_cli_error(const char *format, ...) __attribute__((format(printf, 1, 2)));

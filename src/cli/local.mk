@@ -16,8 +16,17 @@ fastsock_SOURCES = \
 	src/cli/report_text.c \
 	src/cli/run.c \
 	src/cli/stat.c \
+	src/cli/steer.c \
+	src/cli/steer.h \
 	src/cli/version.h \
 	src/cli/view.c \
 	src/cli/view.h
 fastsock_CPPFLAGS = $(AM_CPPFLAGS) -DFS_BINDIR='"$(bindir)"' -DFS_LIBDIR='"$(libdir)"'
 fastsock_LDADD = libfastsock_core.la
+if STEER
+fastsock_SOURCES += \
+	src/cli/steer_attach.c \
+	src/cli/steer_note.c \
+	src/cli/steer_status.c
+fastsock_LDADD += libfastsock_bpf.la
+endif

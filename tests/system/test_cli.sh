@@ -70,6 +70,7 @@ for help in --help -h help; do
 	try 0 "$help" "$fastsock" $help
 	out_has "  run "
 	out_has "  stat "
+	out_has "  steer "
 	err_none
 done
 try 0 "help run" "$fastsock" help run

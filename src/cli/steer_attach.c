@@ -1,0 +1,228 @@
+/*
+ * fastsock steer attach and detach. The note for the library is there before the
+ * program is attached, and is removed after it is detached: a command that is
+ * killed in between leaves a note without a program, which the next one removes,
+ * and never a program that the library does not know.
+ */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <linux/ethtool.h>
+#include <linux/sockios.h>
+#include <net/if.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "bpf/loader.h"
+#include "cli.h"
+#include "core/cpus.h"
+#include "steer.h"
+#include "sys/sys.h"
+
+/* struct ethtool_drvinfo's, and a NUL. */
+#define DRIVER_LEN 33
+
+unsigned fs_steer_interface(const char *action, const char *name)
+{
+	unsigned ifindex = if_nametoindex(name);
+
+	if (!ifindex)
+		fs_cli_error("steer: cannot %s: there is no interface %s in this network namespace", action, name);
+	return ifindex;
+}
+
+const char *fs_steer_mode_name(const struct fs_steer_found *found)
+{
+	static const char *const name[] = {"none", "native", "generic", "offloaded"};
+
+	return name[found->mode];
+}
+
+const char *fs_steer_reason(int err, const struct fs_steer_why *why)
+{
+	static char text[sizeof(why->text) + 128];
+
+	if (err == -EPERM || err == -EACCES)
+		return "no permission: run this as root";
+	snprintf(text, sizeof(text), "%s%s%s%s", strerror(-err), *why->text ? " (" : "", why->text, *why->text ? ")" : "");
+	return text;
+}
+
+bool fs_steer_look(const char *action, const char *name, unsigned ifindex, struct fs_steer_found *found)
+{
+	struct fs_steer_why why;
+	int err = fs_steer_find(ifindex, found, &why);
+
+	if (err)
+		fs_cli_error("steer: cannot %s %s: %s", action, name, fs_steer_reason(err, &why));
+	return !err;
+}
+
+/* The driver's name, empty where there is none. */
+static void read_driver(const char *interface, char driver[DRIVER_LEN])
+{
+	struct ethtool_drvinfo info = {.cmd = ETHTOOL_GDRVINFO};
+	struct ifreq request = {.ifr_data = (char *)&info};
+	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+
+	*driver = '\0';
+	if (fd < 0)
+		return;
+	snprintf(request.ifr_name, sizeof(request.ifr_name), "%s", interface);
+	if (ioctl(fd, SIOCETHTOOL, &request) == 0)
+		snprintf(driver, DRIVER_LEN, "%.*s", (int)sizeof(info.driver), info.driver);
+	close(fd);
+}
+
+/* Makes the list of CPUs complete, or says why it cannot be. */
+static bool settle_cpus(struct fs_steer_request *request)
+{
+	char text[4096];
+	struct fs_cpus online;
+
+	if (fs_sys_read_file("/sys/devices/system/cpu/online", text, sizeof(text)) <= 0 || fs_cpus_parse(text, &online) < 0) {
+		fs_cli_error("steer: cannot attach: /sys does not tell which CPUs are online");
+		return false;
+	}
+	text[strcspn(text, "\n")] = '\0';
+	for (uint32_t i = 0; i < request->ncpus; i++) {
+		if (!fs_cpus_has(&online, request->cpu[i])) {
+			fs_cli_error("steer: cannot attach: CPU %u is not online; those that are: %s", request->cpu[i], text);
+			return false;
+		}
+	}
+	if (request->ncpus)
+		return true;
+	if (fs_cpus_count(&online) > FS_CORES_MAX) {
+		fs_cli_error("steer: cannot attach: %u CPUs are online: name %d at most with --cpus", fs_cpus_count(&online),
+			     FS_CORES_MAX);
+		return false;
+	}
+	for (unsigned cpu = fs_cpus_next(&online, 0); cpu < FS_CPUS_MAX; cpu = fs_cpus_next(&online, cpu + 1))
+		request->cpu[request->ncpus++] = (uint16_t)cpu;
+	return true;
+}
+
+static void say_occupied(const struct fs_steer_request *request, const struct fs_steer_found *found)
+{
+	if (found->ours)
+		fs_cli_error("steer: cannot attach: %s is steered already (%s, program %u): detach that first", request->interface,
+			     fs_steer_mode_name(found), found->prog_id);
+	else
+		fs_cli_error("steer: cannot attach: %s has another XDP program (%s, program %u, \"%s\"), and there can be one:"
+			     " take that off first", request->interface, fs_steer_mode_name(found), found->prog_id, found->name);
+}
+
+static void say_refused(const struct fs_steer_request *request, int err, const struct fs_steer_why *why)
+{
+	char driver[DRIVER_LEN];
+
+	if (err == -EBUSY || err == -EEXIST) {
+		fs_cli_error("steer: cannot attach: %s has another XDP program by now: take that off first", request->interface);
+		return;
+	}
+	read_driver(request->interface, driver);
+	if (err == -EPERM || request->generic)
+		fs_cli_error("steer: cannot attach to %s: %s", request->interface, fs_steer_reason(err, why));
+	else
+		fs_cli_error("steer: cannot attach to %s: its driver%s%s refuses native XDP: %s; --generic works with every driver,"
+			     " but is slower", request->interface, *driver ? " " : "", driver, fs_steer_reason(err, why));
+}
+
+static void say_attached(const struct fs_steer_request *request, uint32_t prog_id)
+{
+	char driver[DRIVER_LEN], cpus[FS_PORTSTEER_LINE_MAX];
+
+	fs_steer_format_cpus(request->cpu, request->ncpus, cpus, sizeof(cpus));
+	printf("%s: steered by destination port to CPU%s %s (%s, program %u)\n", request->interface,
+	       request->ncpus == 1 ? "" : "s", cpus, request->generic ? "generic" : "native", prog_id);
+	read_driver(request->interface, driver);
+	/* The other end of a veth leaves checksums to a card that is not there, and the next CPU cannot tell. */
+	if (!strcmp(driver, "veth") && !request->generic)
+		fs_cli_error("steer: note: %s is a veth: packets that are sent to another CPU are dropped as corrupt"
+			     " unless the other end computes checksums: ethtool -K PEER tx off", request->interface);
+}
+
+/* The program is loaded; on failure nothing of it is left. */
+static int attach(const struct fs_steer_request *request, unsigned ifindex, const struct fs_steer_program *program)
+{
+	struct fs_portsteer_note note = {.ifindex = ifindex, .netns = fs_portsteer_netns()};
+	struct fs_steer_why why = {""};
+	int err;
+
+	note.steer.prog_id = fs_steer_id(program);
+	note.steer.ncpus = request->ncpus;
+	memcpy(note.steer.cpu, request->cpu, sizeof(note.steer.cpu));
+	err = fs_note_write(&note);
+	if (err) {
+		fs_cli_error("steer: cannot attach: cannot write %s/%u for the library: %s", FS_PORTSTEER_DIR, note.steer.prog_id,
+			     fs_steer_reason(err, &why));
+		return FS_EXIT_FAILED;
+	}
+	err = fs_steer_attach(program, ifindex, request->generic, &why);
+	if (err) {
+		fs_note_remove(note.steer.prog_id);
+		say_refused(request, err, &why);
+		return FS_EXIT_FAILED;
+	}
+	say_attached(request, note.steer.prog_id);
+	return fs_cli_finish(FS_EXIT_OK);
+}
+
+int fs_steer_do_attach(const struct fs_steer_request *given)
+{
+	struct fs_steer_request request = *given;
+	unsigned ifindex = fs_steer_interface("attach", request.interface);
+	struct fs_steer_program *program;
+	struct fs_steer_found found;
+	struct fs_steer_why why;
+	int err, status;
+
+	if (!ifindex || !settle_cpus(&request) || !fs_steer_look("attach to", request.interface, ifindex, &found))
+		return FS_EXIT_FAILED;
+	fs_note_remove_stale();
+	if (found.mode != FS_STEER_NONE) {
+		say_occupied(&request, &found);
+		return FS_EXIT_FAILED;
+	}
+	err = fs_steer_load(request.cpu, request.ncpus, &program, &why);
+	if (err) {
+		fs_cli_error("steer: cannot attach: the kernel does not take the program: %s", fs_steer_reason(err, &why));
+		return FS_EXIT_FAILED;
+	}
+	status = attach(&request, ifindex, program);
+	fs_steer_close(program);
+	return status;
+}
+
+int fs_steer_do_detach(const struct fs_steer_request *request)
+{
+	unsigned ifindex = fs_steer_interface("detach", request->interface);
+	struct fs_steer_found found;
+	struct fs_steer_why why;
+	int err;
+
+	if (!ifindex || !fs_steer_look("detach from", request->interface, ifindex, &found))
+		return FS_EXIT_FAILED;
+	fs_note_remove_stale();
+	if (found.mode == FS_STEER_NONE) {
+		fs_cli_error("steer: nothing to detach: %s has no XDP program", request->interface);
+		return FS_EXIT_FAILED;
+	}
+	if (!found.ours) {
+		fs_cli_error("steer: nothing to detach: the XDP program of %s (%s, program %u, \"%s\") is somebody else's",
+			     request->interface, fs_steer_mode_name(&found), found.prog_id, found.name);
+		return FS_EXIT_FAILED;
+	}
+	err = fs_steer_detach(ifindex, &found, &why);
+	if (err) {
+		fs_cli_error("steer: cannot detach program %u from %s: %s", found.prog_id, request->interface,
+			     err == -EEXIST ? "it is not its program any more" : fs_steer_reason(err, &why));
+		return FS_EXIT_FAILED;
+	}
+	fs_note_remove(found.prog_id);
+	printf("%s: not steered any more (program %u is detached)\n", request->interface, found.prog_id);
+	return fs_cli_finish(FS_EXIT_OK);
+}
