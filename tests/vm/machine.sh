@@ -11,7 +11,7 @@ cpus=$1
 seconds=$2
 host_command=${3:-}
 
-# The queues' names are of no interest to anybody: nobody else is in here.
+# Nobody else is in this namespace: names and addresses clash with nothing.
 tap=vm0
 {
 	ip link set lo up &&

@@ -27,7 +27,7 @@ ok()
 	echo "ok: $*"
 }
 
-# What has to be right in one of 100 connections need not be: a reply may come to a socket that another packet reached last.
+# One in 100 may be wrong: an interrupt that is being moved still comes to the CPU where it was.
 mostly()
 {
 	[ $(($1 * 100)) -ge $(($2 * 99)) ]
