@@ -13,7 +13,7 @@ top=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd) || exit 1
 . "$top/tests/lib/packages.sh"
 
 # In this order: the first ones fail soonest.
-all_passes=(scripts man gcc sanitizers races clang aarch64 distcheck clean)
+all_passes=(scripts man gcc sanitizers races clang aarch64 vm distcheck clean)
 
 usage()
 {
@@ -21,7 +21,7 @@ usage()
 Usage: tests/run.sh [OPTION]...
 
   --only NAME...   these passes alone
-  --quick          without sanitizers, races, aarch64 and distcheck
+  --quick          without sanitizers, races, aarch64, vm and distcheck
   --list           name the passes
   --help           this text
 
@@ -32,11 +32,13 @@ Usage: tests/run.sh [OPTION]...
   races       gcc with ThreadSanitizer: the preload tests with threads
   clang       build without warnings, unit tests
   aarch64     cross build, unit tests under qemu-user
+  vm          tests in an emulated machine with 4 and 8 CPUs, a NIC with RSS, Debian's kernel
   distcheck   the tarball builds, passes its unit tests, installs and cleans up
   clean       the builds left nothing in the source
 
 With CI=true a skipped test is a failure, unless the machine is the reason.
-Logs of what failed are kept; JOBS sets how many jobs make runs (default 2).
+Logs of what failed are kept; JOBS sets how many jobs make runs (default 2);
+FS_VM_CACHE names a directory that keeps vm's kernel for the next time.
 END
 }
 
@@ -108,6 +110,8 @@ for pass in "${passes[@]}"; do
 		/usr/include/check.h:check clang:clang /usr/include/bpf/bpf.h:libbpf-dev ip:iproute2 ethtool:ethtool) ;;
 	sanitizers) needs+=(/usr/include/check.h:check clang:clang /usr/include/bpf/bpf.h:libbpf-dev) ;;
 	clang) needs+=(clang:clang /usr/include/check.h:check /usr/include/bpf/bpf.h:libbpf-dev) ;;
+	vm) needs+=(nginx:nginx-light jq:jq taskset:util-linux ip:iproute2 ethtool:ethtool cpio:cpio modinfo:kmod
+		qemu-system-x86_64:qemu-system-x86) ;;
 	aarch64)
 		[ "$machine" = aarch64 ] || needs+=(aarch64-linux-gnu-gcc:gcc-aarch64-linux-gnu
 			/usr/aarch64-linux-gnu/include/stdio.h:libc6-dev-arm64-cross qemu-aarch64:qemu-user)
@@ -246,7 +250,7 @@ suite()
 	return 1
 }
 
-# tests_of BUILD KIND...: the tests of the suite that are of these kinds (unit, preload, system).
+# tests_of BUILD KIND...: the tests of the suite that are of these kinds (unit, preload, system, vm).
 tests_of()
 {
 	local build=$1 pattern
@@ -371,6 +375,12 @@ pass_aarch64()
 			LOG_COMPILER='qemu-aarch64 -L /usr/aarch64-linux-gnu'
 	fi
 	unset PKG_CONFIG_LIBDIR
+}
+
+pass_vm()
+{
+	build_in vm WERROR=-Werror -- CC=gcc || return
+	suite "vm: tests in an emulated machine" "$build" make -C "$build" check "TESTS=$(tests_of "$build" vm)"
 }
 
 pass_distcheck()

@@ -1,0 +1,92 @@
+#!/bin/bash
+#
+# Inside the machine: is its NIC one with RSS, and what does it do with replies?
+# The other end runs rx_cpu's server on port 8000. Prints facts and "ok: ..." lines.
+#
+# usage: nic.sh [LIBRARY]
+# With a library to preload, its connections are counted too. The host judges these: the lines start with "stock" and "library".
+set -u
+
+top_builddir=${top_builddir:?must name the directory of the build}
+library=${1:-}
+# As a user without privileges, who may not enter the directories of whoever built it.
+client=(setpriv --reuid=65534 --regid=65534 --clear-groups /tmp/rx_cpu --connections 250)
+cp "$top_builddir/tests/vm/rx_cpu" /tmp/rx_cpu && chmod 755 /tmp/rx_cpu || exit 99
+if [ -n "$library" ]; then
+	cp "$library" /tmp/preloaded.so && chmod 755 /tmp/preloaded.so || exit 99
+fi
+
+fail()
+{
+	echo "FAILED: $*"
+	exit 1
+}
+
+ok()
+{
+	echo "ok: $*"
+}
+
+# One in 100 may be wrong: an interrupt that is being moved still comes to the CPU where it was.
+mostly()
+{
+	[ $(($1 * 100)) -ge $(($2 * 99)) ]
+}
+
+# interrupt_cpu QUEUE [FILE]: where the interrupts of a receive queue are handled.
+interrupt_cpu()
+{
+	local irq
+
+	irq=$(awk -v name="input.$1\$" '$NF ~ name { sub(":", "", $1); print $1; exit }' /proc/interrupts)
+	[ -n "$irq" ] || fail "no interrupt of queue $1: $(cat /proc/interrupts)"
+	cat "/proc/irq/$irq/${2:-effective_affinity_list}"
+}
+
+echo "kernel $(uname -r), $(nproc) CPUs"
+
+ethtool -x "$VM_DEVICE" >/tmp/rss || fail "ethtool -x: $(cat /tmp/rss)"
+grep -q 'toeplitz: on' /tmp/rss || fail "the hash is not Toeplitz's: $(cat /tmp/rss)"
+grep -qE '^([0-9a-f]{2}:){39}[0-9a-f]{2}$' /tmp/rss || fail "no key of 40 bytes: $(cat /tmp/rss)"
+entries=$(awk '$1 ~ /^[0-9]+:$/ { n += NF - 1 } END { print n }' /tmp/rss)
+[ "$entries" = 128 ] || fail "$entries entries in the indirection table, not 128"
+rings=$(sed -n 's/.* with \([0-9]*\) RX ring.*/\1/p' /tmp/rss)
+[ "$rings" = "$VM_CPUS" ] || fail "$rings queues for $VM_CPUS CPUs"
+ok "RSS: Toeplitz, a key of 40 bytes, a table of 128 entries, $rings queues"
+
+# The kernel moves an interrupt when it comes the next time: before that, effective_affinity is where it was set up.
+queues_cpus()
+{
+	local queue cpus=
+
+	for ((queue = 0; queue < rings; queue++)); do
+		cpus="$cpus $(interrupt_cpu $queue "$1")"
+	done
+	echo "${cpus# }"
+}
+for file in smp_affinity_list effective_affinity_list; do
+	echo "queues' interrupts before any traffic, $file: $(queues_cpus $file)"
+done
+
+for address in "$VM_HOST" "$VM_HOST6"; do
+	"${client[@]}" --rss "$VM_DEVICE" "$address" 8000 >/tmp/stock || fail "$address: $(cat /tmp/stock)"
+	sed 's/^/stock /' /tmp/stock
+	cpus=$(queues_cpus effective_affinity_list)
+	[ "$(echo "$cpus" | tr ' ' '\n' | sort -u | wc -l)" = "$VM_CPUS" ] || fail "not every CPU has a queue: $cpus"
+	grep -q '^rss function=toeplitz key=40 table=128 ' /tmp/stock || fail "what the client reads of RSS is something else"
+	seen=0
+	while IFS=' =,' read -r _ queue _ sum _ arrived; do
+		IFS=, read -ra arrived <<<"$arrived"
+		there=${arrived[$(interrupt_cpu "$queue")]}
+		seen=$((seen + 1))
+		mostly "$there" "$sum" || fail "queue $queue: $there of $sum replies on the CPU of its interrupt"
+	done < <(grep '^queue=[0-9]* connections=[1-9]' /tmp/stock)
+	[ $seen = "$rings" ] || fail "$seen of $rings queues had replies"
+	ok "$address: replies arrive on the CPU of the queue that Toeplitz names"
+done
+
+[ -n "$library" ] || exit 0
+for address in "$VM_HOST" "$VM_HOST6"; do
+	LD_PRELOAD=/tmp/preloaded.so "${client[@]}" "$address" 8000 >/tmp/library || fail "$address: $(cat /tmp/library)"
+	sed 's/^/library /' /tmp/library
+done
