@@ -34,6 +34,8 @@ bench_startup_SOURCES = bench/startup.c bench/bench.h
 EXTRA_DIST += \
 	bench/run \
 	bench/steal \
+	bench/connect \
+	bench/connect_report.py \
 	bench/lib.sh \
 	bench/rounds.sh \
 	bench/report.py \
@@ -51,4 +53,8 @@ bench: all bench-programs
 bench-steal: all bench-programs
 	$(top_srcdir)/bench/steal --build $(abs_top_builddir) $(BENCHFLAGS)
 
-.PHONY: bench bench-programs bench-steal
+# make bench-connect BENCHFLAGS='--scenario proxy', as root
+bench-connect: all bench-programs
+	$(top_srcdir)/bench/connect --build $(abs_top_builddir) $(BENCHFLAGS)
+
+.PHONY: bench bench-programs bench-steal bench-connect

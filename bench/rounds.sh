@@ -7,8 +7,8 @@
 # Sourced after lib.sh. The caller sets BENCH_NAME, here (its directory), the arrays scenarios and
 # all_modes, and the functions usage, about SCENARIO, modes_of SCENARIO, needs_of SCENARIO (commands)
 # and run_SCENARIO for each (with _ for -), which measures `mode` once and emits samples. It may
-# define rounds_of SCENARIO, when not all have the same number, and option OPTION, for options
-# without a value that only it has. Then it calls rounds_options "$@", rounds_prepare and rounds_run REPORT.
+# define rounds_of SCENARIO, when not all have the same number, option OPTION, for options
+# without a value that only it has, and rounds_begin, called once before the first round. Then it calls rounds_options "$@", rounds_prepare and rounds_run REPORT.
 
 # What is not told while it is measured; the report has everything.
 hidden='(requests|accepted|batches|refused|reset|cut|timed_out|other|seconds|held_back|unstarted|p50_us|p999_us)$'
@@ -195,6 +195,7 @@ rounds_run()
 	local -a modes
 
 	bench_begin
+	! declare -F rounds_begin >/dev/null || rounds_begin
 	samples=$BENCH_TMP/samples
 	: >"$samples"
 	busy=$(machine_busy)

@@ -151,12 +151,13 @@ void fs_nic_observed(struct fs_nic *n, unsigned wanted, unsigned seen, uint32_t 
 {
 	uint32_t local = atomic_fetch_add_explicit(&n->local, wanted == seen, memory_order_relaxed) + (wanted == seen);
 	uint32_t sampled = atomic_fetch_add_explicit(&n->sampled, 1, memory_order_relaxed) + 1, bad, off = OFF_MIN;
+	uint32_t spread = fs_rxmap_spread(&n->map);
 
 	if (sampled % WINDOW)
 		return;
 	atomic_store_explicit(&n->local, 0, memory_order_relaxed);
 	/* Halfway between chance, one in so many CPUs, and certainty. */
-	if ((uint64_t)local * 2 * fs_proc.ncores >= (uint64_t)WINDOW * (fs_proc.ncores + 1)) {
+	if ((uint64_t)local * 2 * spread >= (uint64_t)WINDOW * (spread + 1)) {
 		atomic_store_explicit(&n->bad, 0, memory_order_relaxed);
 		return;
 	}

@@ -132,7 +132,8 @@ static void path_of(char *to, size_t size, const char *prefix, unsigned n, const
 /* The one CPU that serves the interrupt, or FS_NO_CPU. */
 static unsigned irq_cpu(unsigned irq)
 {
-	static const char *const file[] = { "/effective_affinity_list", "/smp_affinity_list" };
+	/* The effective one is where the last interrupt was served: old, when the affinity has changed since. */
+	static const char *const file[] = { "/smp_affinity_list", "/effective_affinity_list" };
 	char path[64], text[256];
 
 	for (unsigned i = 0; i < FS_COUNT(file); i++) {

@@ -96,6 +96,6 @@ void fs_process_start(void)
 	choose_cpus();
 	/* On one CPU there is nothing to fan out to. */
 	fs_proc.on = fs_proc.ncores >= 2;
-	fs_proc.connects = fs_proc.on && fs_proc.options.connect;
+	fs_proc.connects = fs_proc.ncores >= 1 && fs_proc.options.connect;
 	fs_log(FS_LOG_DEBUG, "%s, %u CPUs", fs_proc.on ? "on" : "off", fs_proc.ncores);
 }

@@ -21,7 +21,7 @@
 struct fs_process {
 	struct fs_options options;
 	bool on; /* the library handles listeners in this process */
-	bool connects; /* ... and connect() */
+	bool connects; /* ... and connect(), also where the process may run on one CPU alone */
 	/* The process whose state this is. In a vfork child, getpid() differs: it must change nothing. */
 	int pid;
 	int memfd; /* of the region; 0 without one */

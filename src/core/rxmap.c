@@ -89,6 +89,22 @@ bool fs_rxmap_covers(const struct fs_rxmap *m, bool v6)
 	return v6 ? m->ports6 : m->ports4;
 }
 
+unsigned fs_rxmap_spread(const struct fs_rxmap *m)
+{
+	uint64_t seen[FS_RSS_QUEUES_MAX / 64] = { 0 };
+	unsigned n = 0;
+
+	if (m->kind == FS_RX_PORTS)
+		return m->ncpus;
+	for (unsigned i = 0; m->kind == FS_RX_RSS && i < m->rss.table_len; i++) {
+		unsigned q = m->rss.table[i];
+
+		n += !(seen[q / 64] >> (q % 64) & 1);
+		seen[q / 64] |= UINT64_C(1) << (q % 64);
+	}
+	return n ? n : 1;
+}
+
 uint32_t fs_rxmap_base(const struct fs_rxmap *m, const struct fs_rx_tuple *t)
 {
 	size_t len = t->v6 ? 16 : 4;

@@ -76,6 +76,9 @@ void fs_rxmap_seen(struct fs_rxmap *m, unsigned queue, unsigned cpu);
 /* Whether connections of this family can be told apart by their ports. */
 bool fs_rxmap_covers(const struct fs_rxmap *m, bool v6);
 
+/* How many CPUs packets are spread over at the most: 1 or more. By chance, one in so many arrives on a given one. */
+unsigned fs_rxmap_spread(const struct fs_rxmap *m);
+
 /* The hash of everything but our port, or 0 where that does not matter. */
 uint32_t fs_rxmap_base(const struct fs_rxmap *m, const struct fs_rx_tuple *t);
 /* The queue of replies to `port`. FS_RX_RSS only. */

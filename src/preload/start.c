@@ -103,12 +103,13 @@ __attribute__((constructor)) void fs_start(void)
 		fs_handover_take(handover);
 		unsetenv(FS_HANDOVER_VARIABLE);
 	}
+	if (fs_proc.on || fs_proc.connects)
+		pthread_atfork(fs_fork_before, fs_fork_parent, fs_fork_child);
 	if (!fs_proc.on)
 		return;
 	fs_handover_remember(environ);
 	if (pthread_key_create(&thread_end, on_thread_end) == 0)
 		fs_libc.watch_thread = watch_thread;
-	pthread_atfork(fs_fork_before, fs_fork_parent, fs_fork_child);
 }
 
 __attribute__((destructor)) static void end(void)

@@ -5,9 +5,13 @@
  *
  * ADDRESS:PORT listens, ADDRESS:CLOSED does not; SOURCE is an address of this side to bind
  * to. The thread is bound to the first CPU that it may run on. Whoever runs this twice, with
- * the library and without, gets the same lines. With --locality COUNT in front, it opens so
- * many connections of each kind instead, and prints for each kind how many had their packets
- * on this CPU: "KIND LOCAL of COUNT".
+ * the library and without, gets the same lines. In front, instead of that:
+ *
+ *   --locality COUNT  opens so many connections of each kind, and prints how many had their
+ *                     packets on this CPU ("KIND LOCAL of COUNT"); then waits for the end of its input
+ *   --exhaust COUNT   leaves COUNT connections in TIME_WAIT, then opens and keeps connections until
+ *                     that fails; prints how many there were, the errno, and all ports
+ *   --serve PORT      (alone) the other end: echoes, on every address, until it is ended
  */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
@@ -21,6 +25,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
@@ -191,6 +197,66 @@ static void locality(int count)
 		}
 		printf("%s %d of %d\n", kind[k].name, local, count);
 	}
+	fflush(stdout);
+	while (getchar() != EOF)
+		;
+}
+
+static void exhaust(int waiting)
+{
+	int opened = 0, fd;
+	union address own;
+
+	for (int i = 0; i < waiting; i++) {
+		fd = tcp(0);
+		if (connect(fd, &to.sa, len) != 0)
+			die("connect");
+		close(fd);
+	}
+	for (; opened < 65536; opened++) {
+		socklen_t own_len = sizeof(own);
+
+		fd = tcp(0);
+		if (connect(fd, &to.sa, len) != 0)
+			break;
+		getsockname(fd, &own.sa, &own_len);
+		printf("%u\n", ntohs(own.sa.sa_family == AF_INET ? own.in.sin_port : own.in6.sin6_port));
+	}
+	printf("opened %d, then %s\n", opened, strerrorname_np(errno));
+}
+
+static int serve(int port)
+{
+	struct sockaddr_in6 any = { .sin6_family = AF_INET6, .sin6_port = htons((uint16_t)port) };
+	struct epoll_event ev = { .events = EPOLLIN, .data.fd = -1 };
+	int l = socket(AF_INET6, SOCK_STREAM | SOCK_NONBLOCK, 0), ep = epoll_create1(0), one = 1;
+
+	setsockopt(l, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
+	if (l < 0 || ep < 0 || bind(l, (struct sockaddr *)&any, sizeof(any)) != 0 || listen(l, 4096) != 0 ||
+	    epoll_ctl(ep, EPOLL_CTL_ADD, l, &ev) != 0)
+		die("listener");
+	puts("ready");
+	fflush(stdout);
+	for (;;) {
+		char buf[64];
+		ssize_t n;
+		int fd;
+
+		if (epoll_wait(ep, &ev, 1, -1) != 1)
+			continue;
+		fd = ev.data.fd;
+		if (fd < 0) {
+			fd = accept4(l, NULL, NULL, SOCK_NONBLOCK);
+			ev.data.fd = fd;
+			if (fd >= 0 && epoll_ctl(ep, EPOLL_CTL_ADD, fd, &ev) != 0)
+				die("epoll_ctl");
+			ev.data.fd = -1;
+			continue;
+		}
+		n = recv(fd, buf, sizeof(buf), 0);
+		if (n <= 0 || send(fd, buf, (size_t)n, MSG_NOSIGNAL) != n)
+			close(fd);
+	}
 }
 
 /* ---- what is seen ---- */
@@ -305,16 +371,24 @@ static void wrong(void)
 
 int main(int argc, char **argv)
 {
-	int count = 0;
+	struct rlimit limit;
+	int count = -1;
+	void (*what)(int) = NULL;
 	cpu_set_t set;
 
-	if (argc > 2 && strcmp(argv[1], "--locality") == 0) {
+	getrlimit(RLIMIT_NOFILE, &limit);
+	limit.rlim_cur = limit.rlim_max;
+	setrlimit(RLIMIT_NOFILE, &limit);
+	if (argc == 3 && strcmp(argv[1], "--serve") == 0)
+		return serve(atoi(argv[2]));
+	if (argc > 2 && argv[1][0] == '-') {
+		what = strcmp(argv[1], "--exhaust") == 0 ? exhaust : locality;
 		count = atoi(argv[2]);
 		argc -= 2;
 		argv += 2;
 	}
 	if (argc < 4 || argc > 5) {
-		fprintf(stderr, "usage: connect_calls [--locality COUNT] ADDRESS PORT CLOSED [SOURCE]\n");
+		fprintf(stderr, "usage: connect_calls [--locality COUNT | --exhaust COUNT] ADDRESS PORT CLOSED [SOURCE]\n");
 		return 2;
 	}
 	parse(&to, argv[1], atoi(argv[2]));
@@ -328,8 +402,8 @@ int main(int argc, char **argv)
 	CPU_SET(cpu, &set);
 	if (sched_setaffinity(0, sizeof(set), &set) != 0)
 		die("sched_setaffinity");
-	if (count) {
-		locality(count);
+	if (what) {
+		what(count);
 		return 0;
 	}
 	kinds();

@@ -1,9 +1,9 @@
 /*
  * A TCP client that stays on one CPU, for the tests with real servers.
  *
- *	pinned_client CPU PORT N [BATCH [SEND WANT]]
+ *	pinned_client [--to ADDRESS] CPU PORT N [BATCH [SEND WANT]]
  *
- * makes N connections to 127.0.0.1:PORT, BATCH of them open at a time, sends
+ * makes N connections to ADDRESS:PORT (default: 127.0.0.1), BATCH of them open at a time, sends
  * SEND on each (default: an HTTP/1.0 request) and counts those whose answer
  * starts with WANT (default: an HTTP 200; \r and \n may be written so). Prints the count
  * and exits 0 if it is N. Each connection is waited for at most 20 seconds.
@@ -73,12 +73,14 @@ static void unescape(char *s)
 	*out = '\0';
 }
 
+static struct in_addr to;
+
 static int open_one(unsigned port)
 {
 	struct sockaddr_in sin = {
 		.sin_family = AF_INET,
 		.sin_port = htons((uint16_t)port),
-		.sin_addr.s_addr = htonl(INADDR_LOOPBACK),
+		.sin_addr = to,
 	};
 	struct timeval patience = { .tv_sec = PATIENCE };
 	struct linger no_time_wait = { .l_onoff = 1 };
@@ -122,8 +124,13 @@ int main(int argc, char **argv)
 		return free_port();
 	if (argc == 3 && strcmp(argv[1], "--cpus") == 0)
 		return print_cpus((unsigned)atoi(argv[2]));
+	to.s_addr = htonl(INADDR_LOOPBACK);
+	if (argc > 2 && strcmp(argv[1], "--to") == 0 && inet_pton(AF_INET, argv[2], &to) == 1) {
+		argc -= 2;
+		argv += 2;
+	}
 	if (argc != 4 && argc != 5 && argc != 7) {
-		fprintf(stderr, "usage: pinned_client CPU PORT N [BATCH [SEND WANT]]\n");
+		fprintf(stderr, "usage: pinned_client [--to ADDRESS] CPU PORT N [BATCH [SEND WANT]]\n");
 		return 2;
 	}
 	CPU_ZERO(&set);

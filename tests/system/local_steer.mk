@@ -1,10 +1,15 @@
 # Steering by port: the command, and connections between network namespaces.
 STEER_TESTS = \
+	tests/system/connect_proxy.test \
+	tests/system/connect_veth.test \
 	tests/system/steer_cli.test \
 	tests/system/steer_veth.test
 
 TESTS += $(STEER_TESTS)
-EXTRA_DIST += $(STEER_TESTS)
+EXTRA_DIST += $(STEER_TESTS) tests/system/netns.sh
+
+check_PROGRAMS += tests/lib/connect_calls
+tests_lib_connect_calls_SOURCES = tests/lib/connect_calls.c
 
 if STEER
 check_PROGRAMS += tests/lib/steer_ports
