@@ -301,19 +301,20 @@ static void mark(int fd, unsigned core, bool steered)
 static bool steer(int fd, unsigned core, const struct fs_target *t, const struct sockaddr *addr, socklen_t len, uint32_t now,
 		  struct fs_core_active *c, enum fs_fallback *why, int *rc)
 {
+	bool binds = atomic_load_explicit(&no_port_range, memory_order_relaxed);
 	struct fs_port_choice choice;
 	enum outcome outcome = TAKEN;
 	unsigned tries = 0, most;
 	int saved;
 
-	*why = fs_destination_port(core, t, now, &choice);
+	*why = fs_destination_port(core, t, now, binds, &choice);
 	if (*why)
 		return false;
 	most = choice.tries;
 	do {
 		tries++;
 		outcome = try_port(fd, t, addr, len, choice.port, rc);
-	} while (outcome == TAKEN && tries < most && fs_destination_port(core, t, now, &choice) == FS_FALLBACK_NONE);
+	} while (outcome == TAKEN && tries < most && fs_destination_port(core, t, now, binds, &choice) == FS_FALLBACK_NONE);
 	saved = errno;
 	if (outcome != STOP)
 		clear_range(fd);

@@ -40,8 +40,8 @@ struct entry {
 	uint32_t start;     /* where its walk over the ports begins */
 	uint8_t counter;    /* which counter moves it on */
 	uint8_t reason;     /* enum fs_fallback; 0 when ports may be tried */
-	uint8_t crowd;      /* 0: ports are free; grows when they are taken (fs_destination_tried) */
-	uint8_t turn;       /* in a crowd, connects since ports were last tried */
+	uint8_t taken;      /* share of the ports that were taken of those tried lately, of FREE_ALL */
+	uint8_t turn;       /* where most are taken: connects since a port was last tried */
 };
 
 /* One core's destinations. `busy` is held for nanoseconds, by a thread or a signal handler on that core. */
@@ -293,20 +293,34 @@ static uint16_t walk(struct table *own, const struct entry *e, unsigned core)
 }
 
 /*
- * Ports that may be tried: all, or fewer where they are mostly taken, down to one in every
- * few connects. Each try costs two system calls, and in a full range they are in vain.
+ * Of the ports that were tried lately, so many of FREE_ALL were free. Each try costs two
+ * system calls: while one in twelve is free, 15 tries mostly find it, and are quicker than the kernel's own
+ * search of a range that is so full; below that, one connect in 8 tries one port, to see whether
+ * it got better. Ports that are bound are taken from all destinations, so that is given up while plenty are left.
  */
-#define CROWD_ONE 4
-#define CROWD_MAX 7
+#define FREE_ALL 255
+#define FREE_ENOUGH (FREE_ALL / 12)
+#define FREE_ENOUGH_TO_BIND (FREE_ALL * 3 / 4)
+#define FREE_WEIGHT 16
+#define PROBE_EVERY 8
 
-static unsigned tries_for(struct entry *e)
+static unsigned tries_for(struct entry *e, bool binds)
 {
-	if (e->crowd < CROWD_ONE)
-		return TRIES_MAX >> e->crowd;
-	return ++e->turn % (1u << (e->crowd - CROWD_ONE)) == 0;
+	if (FREE_ALL - e->taken >= (binds ? FREE_ENOUGH_TO_BIND : FREE_ENOUGH))
+		return TRIES_MAX;
+	return ++e->turn % PROBE_EVERY == 0;
 }
 
-enum fs_fallback fs_destination_port(unsigned core, const struct fs_target *t, uint32_t now, struct fs_port_choice *out)
+static void note_try(struct entry *e, bool was_free)
+{
+	if (was_free)
+		e->taken -= (uint8_t)((e->taken + FREE_WEIGHT - 1) / FREE_WEIGHT);
+	else
+		e->taken += (uint8_t)((FREE_ALL - e->taken) / FREE_WEIGHT);
+}
+
+enum fs_fallback fs_destination_port(unsigned core, const struct fs_target *t, uint32_t now, bool binds,
+				     struct fs_port_choice *out)
 {
 	struct table *own;
 	struct entry *e = current(core, t, now, &own);
@@ -316,8 +330,8 @@ enum fs_fallback fs_destination_port(unsigned core, const struct fs_target *t, u
 		return FS_FALLBACK_BUSY;
 	why = reason(e, now);
 	if (why == FS_FALLBACK_NONE) {
-		out->tries = (uint8_t)tries_for(e);
-		out->crowded = e->crowd > 0;
+		out->tries = (uint8_t)tries_for(e, binds);
+		out->crowded = e->taken > 0;
 		out->port = 0;
 		if (!out->tries)
 			why = FS_FALLBACK_TAKEN;
@@ -354,10 +368,10 @@ void fs_destination_tried(unsigned core, const struct fs_target *t, unsigned tri
 
 	if (!e)
 		return;
-	if (!found && e->crowd < CROWD_MAX)
-		e->crowd++;
-	else if (found && tries == 1 && e->crowd)
-		e->crowd--;
+	for (unsigned i = found; i < tries; i++)
+		note_try(e, false);
+	if (found)
+		note_try(e, true);
 	let_go(&own->busy);
 }
 

@@ -29,9 +29,10 @@ uint32_t fs_destination_now(void);
  * The port to try for a connection from `core`'s CPU, or why there is none. The first call for
  * a destination, and one each second, asks the kernel for the route, which takes some ten
  * microseconds; all others take no system call. Never waits: who finds somebody else at work
- * gets FS_FALLBACK_BUSY. Signal-safe. fs_destination_known() asks without choosing a port.
+ * gets FS_FALLBACK_BUSY. `binds`: the port will be bound (kernels before 6.3). Signal-safe. fs_destination_known() asks without choosing a port.
  */
-enum fs_fallback fs_destination_port(unsigned core, const struct fs_target *t, uint32_t now, struct fs_port_choice *out);
+enum fs_fallback fs_destination_port(unsigned core, const struct fs_target *t, uint32_t now, bool binds,
+				     struct fs_port_choice *out);
 enum fs_fallback fs_destination_known(unsigned core, const struct fs_target *t, uint32_t now);
 /* How many ports were tried, and whether the last one was free, so that a crowded range is not searched in vain. */
 void fs_destination_tried(unsigned core, const struct fs_target *t, unsigned tries, bool found);

@@ -204,6 +204,8 @@ static void locality(int count)
 
 static void exhaust(int waiting)
 {
+	/* Gone without a trace when the program ends. */
+	struct linger now = { .l_onoff = 1 };
 	int opened = 0, fd;
 	union address own;
 
@@ -217,6 +219,7 @@ static void exhaust(int waiting)
 		socklen_t own_len = sizeof(own);
 
 		fd = tcp(0);
+		setsockopt(fd, SOL_SOCKET, SO_LINGER, &now, sizeof(now));
 		if (connect(fd, &to.sa, len) != 0)
 			break;
 		getsockname(fd, &own.sa, &own_len);
@@ -225,7 +228,7 @@ static void exhaust(int waiting)
 	printf("opened %d, then %s\n", opened, strerrorname_np(errno));
 }
 
-static int serve(int port)
+static void serve(int port)
 {
 	struct sockaddr_in6 any = { .sin6_family = AF_INET6, .sin6_port = htons((uint16_t)port) };
 	struct epoll_event ev = { .events = EPOLLIN, .data.fd = -1 };
@@ -380,7 +383,7 @@ int main(int argc, char **argv)
 	limit.rlim_cur = limit.rlim_max;
 	setrlimit(RLIMIT_NOFILE, &limit);
 	if (argc == 3 && strcmp(argv[1], "--serve") == 0)
-		return serve(atoi(argv[2]));
+		serve(atoi(argv[2]));
 	if (argc > 2 && argv[1][0] == '-') {
 		what = strcmp(argv[1], "--exhaust") == 0 ? exhaust : locality;
 		count = atoi(argv[2]);
