@@ -1,5 +1,6 @@
 # Units of the configuration and of messages; local.mk says what UNIT_PURE and the others are.
 UNIT_PURE += \
+	tests/unit/test_listen_filter \
 	tests/unit/test_log \
 	tests/unit/test_options
 
@@ -8,7 +9,12 @@ tests_unit_test_log_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_unit_test_log_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_test_log_LDADD = $(UNIT_LDADD)
 
-tests_unit_test_options_SOURCES = tests/unit/test_options.c tests/lib/unit.h
+tests_unit_test_options_SOURCES = tests/unit/test_options.c tests/unit/options_check.h tests/lib/unit.h
 tests_unit_test_options_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_unit_test_options_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_test_options_LDADD = $(UNIT_LDADD)
+
+tests_unit_test_listen_filter_SOURCES = tests/unit/test_listen_filter.c tests/unit/options_check.h tests/lib/unit.h
+tests_unit_test_listen_filter_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_test_listen_filter_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_test_listen_filter_LDADD = $(UNIT_LDADD)
