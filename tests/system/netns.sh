@@ -72,7 +72,9 @@ netns_begin()
 	ip netns add $near || skip "permission to make a network namespace"
 	far=far$$-$RANDOM
 	ip netns add $far || exit 99
-	ip link add veth0 netns $near type veth peer name veth1 netns $far || skip "a kernel with veth"
+	# A queue for each CPU, as NICs have them: with one, either CPU may poll what both have sent.
+	ip link add veth0 netns $near numtxqueues 2 numrxqueues 2 type veth peer name veth1 netns $far numtxqueues 2 numrxqueues 2 ||
+		skip "a kernel with veth"
 	ip -n $near addr add $NEAR4/24 dev veth0
 	ip -n $far addr add $FAR4/24 dev veth1
 	ip -n $near addr add $NEAR6/64 dev veth0 nodad
@@ -84,6 +86,20 @@ netns_begin()
 	# Redirected packets need whole checksums.
 	ip netns exec $far ethtool -K veth1 tx off >/dev/null || exit 99
 	read -r cpu0 cpu1 < <(taskset -cp $$ | sed 's/.*: //' | tr , '\n' | while IFS=- read -r a b; do seq "$a" "${b:-$a}"; done | head -2 | tr '\n' ' ')
+	netns_queues "$near" veth0
+	netns_queues "$far" veth1
+}
+
+# netns_queues NAMESPACE DEVICE: what either CPU sends goes through a queue of its own.
+netns_queues()
+{
+	local queue=0 cpu
+
+	for cpu in "$cpu0" "$cpu1"; do
+		# shellcheck disable=SC2016 # the inner shell's
+		ip netns exec "$1" sh -c 'printf "%x\n" $((1 << $3)) >"/sys/class/net/$1/queues/tx-$2/xps_cpus"' sh "$2" $queue "$cpu"
+		queue=$((queue + 1))
+	done
 }
 
 in_near()
