@@ -92,14 +92,17 @@ static void print_connects(const struct fs_view *view)
 		calls += fs_view_connect(view, core)->calls;
 	if (!calls)
 		return;
-	printf("  connect()\n    %4s %11s %11s %11s %9s\n", "CPU", "CALLS", "STEERED", "TRIES", "RX-LOCAL");
+	printf("  connect()\n    %4s %11s %11s %11s %11s %9s\n", "CPU", "CALLS", "STEERED", "TRIES", "FALLBACK", "RX-LOCAL");
 	for (unsigned core = 0; core < view->ncores; core++) {
 		const struct fs_core_active *active = fs_view_connect(view, core);
+		uint64_t fallback = 0;
 		char share[32];
 
+		for (unsigned i = 1; i < FS_FALLBACKS; i++)
+			fallback += active->fallback[i];
 		format_share(share, sizeof(share), active->rx_local, active->rx_sampled);
-		printf("    %4u %11" PRIu64 " %11" PRIu64 " %11" PRIu64 " %9s\n", view->head->cpu[core], active->calls,
-		       active->steered, active->tries, share);
+		printf("    %4u %11" PRIu64 " %11" PRIu64 " %11" PRIu64 " %11" PRIu64 " %9s\n", view->head->cpu[core],
+		       active->calls, active->steered, active->tries, fallback, share);
 	}
 }
 

@@ -4,7 +4,6 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <string.h>
 
 #include "destination.h"
@@ -16,9 +15,6 @@
 #ifndef IP_LOCAL_PORT_RANGE /* Linux 6.3 */
 #define IP_LOCAL_PORT_RANGE 51
 #endif
-#ifndef TCP_FASTOPEN_CONNECT
-#define TCP_FASTOPEN_CONNECT 30
-#endif
 
 /*
  * What a tag says of an active socket, in its index. A socket without a tag may have been
@@ -28,7 +24,17 @@
 #define PLAIN 0x0800u   /* it has an option that sends it another way: left alone */
 #define SAMPLED 0x0400u /* connected, from the core in the low bits; its RX CPU is looked at when it is closed */
 #define LEARN 0x0200u   /* ... and the kernel chose the port */
+#define PINNED 0x0100u  /* in connect(), with one port as its range: left like that by a jump or a cancellation */
+#define BOUND 0x0100u   /* (kernels before 6.3, which know no PINNED) bound to a port that was chosen here */
 #define CORE 0x00ffu
+/*
+ * Kernels before 6.3: of the range, one in so many ports may be bound at a time by the
+ * processes on all CPUs together. A bound port is taken from all destinations, where the kernel shares
+ * its own between them.
+ */
+#define BOUND_SHARE 8
+/* Nothing is ever mapped below (vm.mmap_min_addr's usual value is higher). */
+#define LOWEST_ADDRESS 4096
 
 /* One in so many connections is looked at. */
 #define SAMPLE_EVERY 16
@@ -52,8 +58,7 @@ void fs_active_setsockopt(int fd, int level, int name)
 			 (level == IPPROTO_IP && (name == IP_UNICAST_IF || name == IP_TRANSPARENT)) ||
 			 (level == IPPROTO_IPV6 && (name == IPV6_UNICAST_IF || name == IPV6_TRANSPARENT));
 	bool matters = (level == SOL_SOCKET && (name == SO_REUSEADDR || name == SO_REUSEPORT)) ||
-		       (level == IPPROTO_IP && name == IP_LOCAL_PORT_RANGE) ||
-		       (level == IPPROTO_TCP && name == TCP_FASTOPEN_CONNECT);
+		       (level == IPPROTO_IP && name == IP_LOCAL_PORT_RANGE);
 
 	if (elsewhere)
 		fs_fd_set_tag(fd, FS_TAG_ACTIVE, PLAIN);
@@ -157,6 +162,15 @@ static int socket_int(int fd, int level, int name)
 	return rc < 0 ? rc : value;
 }
 
+/* A socket option that is there and not 0, of whatever sign. */
+static bool is_set(int fd, int name)
+{
+	int value = 0;
+	socklen_t len = sizeof(value);
+
+	return fs_sys_getsockopt(fd, SOL_SOCKET, name, &value, &len) == 0 && value;
+}
+
 static bool own_range(int fd)
 {
 	uint32_t range = 0;
@@ -177,7 +191,8 @@ static bool may_choose(int fd, struct fs_target *t)
 
 	memset(&own, 0, sizeof(own));
 	return socket_int(fd, SOL_SOCKET, SO_PROTOCOL) == IPPROTO_TCP && fs_sys_getsockname(fd, &own, &len) == 0 &&
-	       port_of(&own) == 0 && set_source(t, &own) && !own_range(fd) && socket_int(fd, SOL_SOCKET, SO_MARK) <= 0 && socket_int(fd, SOL_SOCKET, SO_BINDTOIFINDEX) <= 0;
+	       port_of(&own) == 0 && set_source(t, &own) && !own_range(fd) && !is_set(fd, SO_MARK) &&
+	       !is_set(fd, SO_BINDTOIFINDEX);
 }
 
 /* ---- the attempt ---- */
@@ -189,15 +204,12 @@ static int set_range(int fd, uint16_t port)
 	return fs_sys_setsockopt(fd, IPPROTO_IP, IP_LOCAL_PORT_RANGE, &range, sizeof(range));
 }
 
-/*
- * Kernels without IP_LOCAL_PORT_RANGE: bind() to the port, which nobody else may have, so
- * that connect() cannot find the 4-tuple taken: a bound socket could not be given another
- * port. 0 or -errno.
- */
-static int bind_port(int fd, const struct fs_target *t, const struct sockaddr *addr, uint16_t port)
+/* Ports that this process has bound. Relaxed: it is a limit, not a lock. */
+static _Atomic uint32_t bound;
+
+static int bind_to(int fd, const struct fs_target *t, const struct sockaddr *addr, uint16_t port)
 {
 	union end own;
-	int reuse = socket_int(fd, SOL_SOCKET, SO_REUSEADDR), off = 0, rc;
 
 	memset(&own, 0, sizeof(own));
 	own.sa.sa_family = addr->sa_family;
@@ -214,12 +226,35 @@ static int bind_port(int fd, const struct fs_target *t, const struct sockaddr *a
 			memcpy((char *)&own.in6.sin6_addr + 12, t->source, 4);
 		}
 	}
+	return fs_sys_bind(fd, &own, addr->sa_family == AF_INET ? sizeof(own.in) : sizeof(own.in6));
+}
+
+/*
+ * Kernels without IP_LOCAL_PORT_RANGE: bind() to the port, which nobody else may have, so
+ * that connect() cannot find the 4-tuple taken: a bound socket could not be given another
+ * port. 0 or -errno.
+ */
+static int bind_port(int fd, const struct fs_target *t, const struct sockaddr *addr, uint16_t port)
+{
+	int reuse = socket_int(fd, SOL_SOCKET, SO_REUSEADDR), off = 0, rc;
+
 	if (reuse > 0)
 		fs_sys_setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &off, sizeof(off));
-	rc = fs_sys_bind(fd, &own, addr->sa_family == AF_INET ? sizeof(own.in) : sizeof(own.in6));
+	rc = bind_to(fd, t, addr, port);
 	if (reuse > 0)
 		fs_sys_setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &reuse, sizeof(reuse));
+	if (rc == 0) {
+		atomic_fetch_add_explicit(&bound, 1, memory_order_relaxed);
+		fs_fd_set_tag(fd, FS_TAG_ACTIVE, BOUND);
+	}
 	return rc;
+}
+
+/* Whether this process may bind one more. */
+static bool may_bind(int fd)
+{
+	return (unsigned)fd < FS_FD_MAX && !is_set(fd, SO_REUSEPORT) &&
+	       atomic_load_explicit(&bound, memory_order_relaxed) < fs_destination_ports() / BOUND_SHARE / fs_proc.ncores;
 }
 
 enum outcome {
@@ -235,6 +270,8 @@ static enum outcome try_port(int fd, const struct fs_target *t, const struct soc
 		int set = set_range(fd, port);
 
 		if (set == 0) {
+			if ((unsigned)fd < FS_FD_MAX)
+				fs_fd_set_tag(fd, FS_TAG_ACTIVE, PINNED);
 			*rc = fs_libc.connect(fd, addr, len);
 			return *rc < 0 && errno == EADDRNOTAVAIL ? TAKEN : DONE;
 		}
@@ -242,6 +279,8 @@ static enum outcome try_port(int fd, const struct fs_target *t, const struct soc
 			return STOP;
 		atomic_store_explicit(&no_port_range, true, memory_order_relaxed);
 	}
+	if (!may_bind(fd))
+		return STOP;
 	switch (bind_port(fd, t, addr, port)) {
 	case 0:
 		*rc = fs_libc.connect(fd, addr, len);
@@ -253,13 +292,27 @@ static enum outcome try_port(int fd, const struct fs_target *t, const struct soc
 	}
 }
 
-/* The socket is left with no range of its own, as it was. errno stays connect()'s. */
-static void clear_range(int fd)
+/* The socket is left with no range of its own, as it was. */
+static void unpin(int fd)
 {
 	uint32_t none = 0;
 
-	if (!atomic_load_explicit(&no_port_range, memory_order_relaxed))
-		fs_sys_setsockopt(fd, IPPROTO_IP, IP_LOCAL_PORT_RANGE, &none, sizeof(none));
+	fs_sys_setsockopt(fd, IPPROTO_IP, IP_LOCAL_PORT_RANGE, &none, sizeof(none));
+	if ((unsigned)fd < FS_FD_MAX)
+		fs_fd_set_tag(fd, FS_TAG_NONE, 0);
+}
+
+static unsigned active_tag(int fd)
+{
+	uint16_t tag = fs_fd_tag(fd);
+
+	return fs_tag_kind(tag) == FS_TAG_ACTIVE ? fs_tag_index(tag) : 0;
+}
+
+/* The bit, where it means that. */
+static unsigned is_bound(unsigned index)
+{
+	return atomic_load_explicit(&no_port_range, memory_order_relaxed) && !(index & FRESH) ? index & BOUND : 0;
 }
 
 static void count(_Atomic uint64_t *counter, uint64_t by)
@@ -291,7 +344,7 @@ static void mark(int fd, unsigned core, bool steered)
 {
 	if ((unsigned)fd >= FS_FD_MAX || ++fs_self.connects % SAMPLE_EVERY || fs_foreign_process())
 		return;
-	fs_fd_set_tag(fd, FS_TAG_ACTIVE, SAMPLED | (steered ? 0 : LEARN) | core);
+	fs_fd_set_tag(fd, FS_TAG_ACTIVE, SAMPLED | (steered ? 0 : LEARN) | is_bound(active_tag(fd)) | core);
 }
 
 /*
@@ -316,8 +369,11 @@ static bool steer(int fd, unsigned core, const struct fs_target *t, const struct
 		outcome = try_port(fd, t, addr, len, choice.port, rc);
 	} while (outcome == TAKEN && tries < most && fs_destination_port(core, t, now, binds, &choice) == FS_FALLBACK_NONE);
 	saved = errno;
-	if (outcome != STOP)
-		clear_range(fd);
+	if (!binds && (active_tag(fd) & PINNED) && !atomic_load_explicit(&no_port_range, memory_order_relaxed))
+		unpin(fd);
+	/* A bind() that fails takes the address away from the socket. */
+	if (outcome == TAKEN && t->has_source && atomic_load_explicit(&no_port_range, memory_order_relaxed))
+		bind_to(fd, t, addr, 0);
 	if (c)
 		count(&c->tries, tries);
 	if (tries > 1 || choice.crowded || outcome != DONE)
@@ -329,23 +385,29 @@ static bool steer(int fd, unsigned core, const struct fs_target *t, const struct
 
 int fs_active_connect(int fd, const struct sockaddr *addr, socklen_t len)
 {
-	unsigned tag = fs_tag_kind(fs_fd_tag(fd)) == FS_TAG_ACTIVE ? fs_tag_index(fs_fd_tag(fd)) : 0, core;
+	unsigned tag = active_tag(fd), core;
 	struct fs_core_active *c;
 	struct fs_target t;
 	enum fs_fallback why;
 	uint32_t now;
 	int rc = 0, saved;
 
-	/* Whatever becomes of it, it is not fresh any more; a socket that goes another way stays one. */
-	if (tag && !(tag & PLAIN))
-		fs_fd_set_tag(fd, FS_TAG_NONE, 0);
-	if ((tag & PLAIN) || !addr || !target_of(addr, len, &t))
+	/* It has an option that nobody knows, goes another way, or was connected: a repeated call. */
+	if (fs_tag_kind(fs_fd_tag(fd)) == FS_TAG_ODD || (tag & (PLAIN | SAMPLED)) || is_bound(tag))
+		return fs_libc.connect(fd, addr, len);
+	saved = errno;
+	if (tag & PINNED)
+		unpin(fd);
+	else if (tag)
+		fs_fd_set_tag(fd, FS_TAG_NONE, 0); /* not fresh any more, whatever becomes of it */
+	errno = saved;
+	/* The kernel tells who passes a bad pointer; the first page is the usual one. */
+	if ((uintptr_t)addr < LOWEST_ADDRESS || !target_of(addr, len, &t))
 		return fs_libc.connect(fd, addr, len);
 	now = fs_destination_now();
 	core = bound_core(now);
 	if (core == FS_NO_CORE)
 		return fs_libc.connect(fd, addr, len);
-	saved = errno;
 	why = fs_destination_known(core, &t, now);
 	/* What is asked of the socket is asked only where it is of use. */
 	if (why == FS_FALLBACK_NONE && !(tag & FRESH) && !may_choose(fd, &t)) {
@@ -365,43 +427,68 @@ int fs_active_connect(int fd, const struct sockaddr *addr, socklen_t len)
 	if (c)
 		count(&c->fallback[why], 1);
 	rc = fs_libc.connect(fd, addr, len);
-	if (why == FS_FALLBACK_CPU)
+	/* What the map lacks, or got wrong, is learned from these. */
+	if (why == FS_FALLBACK_CPU || why == FS_FALLBACK_WRONG)
 		mark(fd, core, false);
 	return rc;
 }
 
 /* ---- what became of it ---- */
 
-void fs_active_closing(int fd, uint16_t tag)
+/* Looks at a connection that was marked, and forgets the mark. */
+static void sample(int fd, unsigned index)
 {
-	unsigned index = fs_tag_index(tag), core = index & CORE;
+	unsigned core = index & CORE;
 	struct fs_target t;
 	union end own, peer;
 	socklen_t len = sizeof(own), plen = sizeof(peer);
 	struct fs_core_active *c;
-	uint32_t now;
 	int cpu;
 
-	fs_fd_set_tag(fd, FS_TAG_NONE, 0);
-	if (!(index & SAMPLED) || core >= fs_proc.ncores)
-		return;
 	memset(&own, 0, sizeof(own));
 	memset(&peer, 0, sizeof(peer));
 	cpu = socket_int(fd, SOL_SOCKET, SO_INCOMING_CPU);
-	if (cpu < 0 || fs_sys_getpeername(fd, &peer, &plen) < 0 || fs_sys_getsockname(fd, &own, &len) < 0 ||
-	    !target_of(&peer.sa, plen, &t))
+	if (core >= fs_proc.ncores || cpu < 0 || fs_sys_getpeername(fd, &peer, &plen) < 0 ||
+	    fs_sys_getsockname(fd, &own, &len) < 0 || !target_of(&peer.sa, plen, &t) || !set_source(&t, &own) ||
+	    !fs_destination_seen(core, &t, (uint16_t)port_of(&own), (unsigned)cpu, fs_destination_now()))
 		return;
-	now = fs_destination_now();
-	if (!fs_destination_seen(core, &t, (uint16_t)port_of(&own), (unsigned)cpu, !(index & LEARN), now)) {
-		/* It may have been bound to its source address. */
-		if (!set_source(&t, &own) ||
-		    !fs_destination_seen(core, &t, (uint16_t)port_of(&own), (unsigned)cpu, !(index & LEARN), now))
-			return;
-	}
 	c = counters(core, false);
 	if (!c || (index & LEARN))
 		return;
 	count(&c->rx_sampled, 1);
 	if ((unsigned)cpu == fs_proc.cpu[core])
 		count(&c->rx_local, 1);
+}
+
+void fs_active_shutdown(int fd)
+{
+	unsigned index = active_tag(fd);
+
+	if (!(index & SAMPLED) || fs_foreign_process())
+		return;
+	sample(fd, index);
+	fs_fd_set_tag(fd, is_bound(index) ? FS_TAG_ACTIVE : FS_TAG_NONE, is_bound(index));
+}
+
+void fs_active_dropped(int fd)
+{
+	unsigned index = active_tag(fd);
+	uint32_t n = atomic_load_explicit(&bound, memory_order_relaxed);
+
+	fs_fd_set_tag(fd, FS_TAG_NONE, 0);
+	if (!is_bound(index))
+		return;
+	while (n && !atomic_compare_exchange_weak_explicit(&bound, &n, n - 1, memory_order_relaxed, memory_order_relaxed))
+		;
+}
+
+void fs_active_closing(int fd)
+{
+	unsigned index = active_tag(fd);
+
+	if (fs_foreign_process())
+		return;
+	if (index & SAMPLED)
+		sample(fd, index);
+	fs_active_dropped(fd);
 }

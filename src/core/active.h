@@ -21,7 +21,12 @@ void fs_active_socket(int fd, int domain, int type, int protocol);
 /* `fd`, whose tag is FS_TAG_ACTIVE, got an option, or an address by bind(). */
 void fs_active_setsockopt(int fd, int level, int name);
 void fs_active_bound(int fd);
-/* `fd`, with this tag, is about to be closed. */
-void fs_active_closing(int fd, uint16_t tag);
+/*
+ * `fd`, whose tag is FS_TAG_ACTIVE, is about to be shut down, or closed: the last chance to look
+ * where its packets arrived. fs_active_dropped(): it is gone, or will be, and need not be looked at.
+ */
+void fs_active_shutdown(int fd);
+void fs_active_closing(int fd);
+void fs_active_dropped(int fd);
 
 #endif

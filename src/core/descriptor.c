@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <linux/close_range.h>
 
+#include "active.h"
 #include "conn.h"
 #include "epoll.h"
 #include "group.h"
@@ -26,6 +27,8 @@ static void forget(int fd)
 		fs_instance_unref(fs_tag_index(tag), fd);
 	} else if (fs_tag_kind(tag) == FS_TAG_CONNECTION) {
 		fs_conn_closed(fd, tag);
+	} else if (fs_tag_kind(tag) == FS_TAG_ACTIVE) {
+		fs_active_dropped(fd);
 	} else if (fs_tag_kind(tag) != FS_TAG_INTERNAL) {
 		fs_fd_set_tag(fd, FS_TAG_NONE, 0);
 	}

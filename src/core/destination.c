@@ -36,6 +36,7 @@ struct entry {
 	uint32_t checked; /* second in which the route was last asked for */
 	uint32_t asked;   /* ... in which this entry was last of use */
 	struct fs_nic *nic; /* NULL: the way back cannot be steered */
+	uint32_t none_at;   /* the map's `changes` + 1 at which no port led to this core; 0: some did */
 	uint32_t base;      /* of the hash (rxmap.h) */
 	uint32_t start;     /* where its walk over the ports begins */
 	uint8_t counter;    /* which counter moves it on */
@@ -57,7 +58,12 @@ struct table {
 static _Atomic(struct table *) tables[FS_CORES_MAX];
 /* One thread of the process at a time asks the kernel; the others do without. */
 static _Atomic bool looking;
-static struct fs_ports ports; /* written by who is `looking`; a reader may see half a change, and tries a wrong port */
+/*
+ * Written by who is `looking`. The range is one word; of the reserved ports, a reader may see
+ * half a change, and tries a port that the kernel then refuses.
+ */
+static struct fs_ports ports;
+static _Atomic uint32_t range; /* lowest port, and above it the highest; 0 before it is known */
 static uint32_t ports_read;
 
 static bool try_take(_Atomic bool *flag)
@@ -176,7 +182,8 @@ static bool look(const struct fs_target *t, uint32_t now, struct found *out)
 		return false;
 	}
 	if (!ports_read || ports_read + PORTS_AGAIN < now) {
-		fs_ports_read(&ports);
+		if (fs_ports_read(&ports) == 0)
+			atomic_store_explicit(&range, ports.high << 16 | ports.low, memory_order_relaxed);
 		ports_read = now;
 	}
 	if (fs_route_get(t->v6, t->remote, t->has_source ? t->source : NULL, t->scope, &route) == 0 && !route.local &&
@@ -239,6 +246,8 @@ static struct entry *current(unsigned core, const struct fs_target *t, uint32_t 
 	if (looked) {
 		if (!e)
 			e = replace(own, &k);
+		if (e->nic != found.nic)
+			e->none_at = 0;
 		e->nic = found.nic;
 		e->base = found.base;
 		e->reason = found.nic ? FS_FALLBACK_NONE : FS_FALLBACK_ROUTE;
@@ -275,9 +284,12 @@ enum fs_fallback fs_destination_known(unsigned core, const struct fs_target *t, 
 /* The next port of the core's walk, or 0 when none leads there. Table taken. */
 static uint16_t walk(struct table *own, const struct entry *e, unsigned core)
 {
-	unsigned low = ports.low, span = (unsigned)ports.high - low + 1, wanted = fs_proc.cpu[core];
-	uint32_t *counter = &own->counter[e->counter];
-	unsigned at = (e->start + *counter) % span;
+	uint32_t ends = atomic_load_explicit(&range, memory_order_relaxed), *counter = &own->counter[e->counter];
+	unsigned low = ends & 0xffff, span = (ends >> 16) - low + 1, wanted = fs_proc.cpu[core], at;
+
+	if (!ends)
+		return 0;
+	at = (e->start + *counter) % span;
 
 	for (unsigned i = 0; i < span; i++) {
 		unsigned port = low + at;
@@ -330,18 +342,32 @@ enum fs_fallback fs_destination_port(unsigned core, const struct fs_target *t, u
 		return FS_FALLBACK_BUSY;
 	why = reason(e, now);
 	if (why == FS_FALLBACK_NONE) {
+		/* Before the search: what changes meanwhile has it done again. */
+		uint32_t changes = atomic_load_explicit(&e->nic->map.changes, memory_order_relaxed);
+
 		out->tries = (uint8_t)tries_for(e, binds);
 		out->crowded = e->taken > 0;
 		out->port = 0;
 		if (!out->tries)
 			why = FS_FALLBACK_TAKEN;
-		else if (ports.high)
+		else if (e->none_at == changes + 1)
+			why = FS_FALLBACK_CPU;
+		else
 			out->port = walk(own, e, core);
-		if (!why && !out->port)
-			why = e->reason = FS_FALLBACK_CPU;
+		if (!why && !out->port) {
+			why = FS_FALLBACK_CPU;
+			e->none_at = changes + 1;
+		}
 	}
 	let_go(&own->busy);
 	return why;
+}
+
+uint32_t fs_destination_ports(void)
+{
+	uint32_t ends = atomic_load_explicit(&range, memory_order_relaxed);
+
+	return ends ? (ends >> 16) - (ends & 0xffff) + 1 : 0;
 }
 
 /* The entry as it is, with the table taken, or NULL. */
@@ -375,22 +401,41 @@ void fs_destination_tried(unsigned core, const struct fs_target *t, unsigned tri
 	let_go(&own->busy);
 }
 
-bool fs_destination_seen(unsigned core, const struct fs_target *t, uint16_t port, unsigned cpu, bool chosen, uint32_t now)
+/* The NIC by which connections to the target leave, as far as this core has looked. */
+static struct fs_nic *nic_of(unsigned core, const struct fs_target *t)
 {
 	struct table *own;
 	struct entry *e = as_is(core, t, &own);
 	struct fs_nic *nic = e ? e->nic : NULL;
-	uint32_t base = e ? e->base : 0;
 
-	if (!e)
-		return false;
-	let_go(&own->busy);
+	if (e)
+		let_go(&own->busy);
+	return nic;
+}
+
+bool fs_destination_seen(unsigned core, const struct fs_target *t, uint16_t port, unsigned cpu, uint32_t now)
+{
+	struct fs_rx_tuple tuple = { .v6 = t->v6, .remote_port = t->port };
+	struct fs_target unbound = *t;
+	struct fs_nic *nic = nic_of(core, t);
+	unsigned foretold;
+	uint32_t base;
+
+	/* Most sockets are not bound to an address, and it was looked up without one. */
+	unbound.has_source = false;
+	if (!nic)
+		nic = nic_of(core, &unbound);
 	if (!nic)
 		return false;
+	memcpy(tuple.local, t->source, sizeof(tuple.local));
+	memcpy(tuple.remote, t->remote, sizeof(tuple.remote));
+	base = fs_rxmap_base(&nic->map, &tuple);
+	foretold = fs_rxmap_cpu(&nic->map, t->v6, base, port);
+	/* Whoever chose the port: what counts is whether the map is right about it. */
+	if (foretold != FS_NO_CPU)
+		fs_nic_observed(nic, foretold, cpu, now);
 	if (nic->map.kind == FS_RX_RSS)
 		fs_rxmap_seen(&nic->map, fs_rxmap_queue(&nic->map, t->v6, base, port), cpu);
-	if (chosen)
-		fs_nic_observed(nic, fs_proc.cpu[core], cpu, now);
 	return true;
 }
 
@@ -404,4 +449,6 @@ void fs_destination_forget(void)
 		atomic_store_explicit(&tables[c], NULL, memory_order_relaxed);
 	}
 	let_go(&looking);
+	/* It may have been half written. */
+	ports_read = 0;
 }

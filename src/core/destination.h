@@ -37,11 +37,13 @@ enum fs_fallback fs_destination_known(unsigned core, const struct fs_target *t, 
 /* How many ports were tried, and whether the last one was free, so that a crowded range is not searched in vain. */
 void fs_destination_tried(unsigned core, const struct fs_target *t, unsigned tries, bool found);
 /*
- * A connection from `core` with this source port had its packets on `cpu`. Teaches which queue
- * is where, and, when the port was chosen here (`chosen`), whether what was believed is true. False: the
- * destination is not known (any more).
+ * A connection from `core` with this source address and port had its packets on `cpu`. Teaches which
+ * queue is where, and whether the map is right. False: the destination is not known (any more).
  */
-bool fs_destination_seen(unsigned core, const struct fs_target *t, uint16_t port, unsigned cpu, bool chosen, uint32_t now);
+bool fs_destination_seen(unsigned core, const struct fs_target *t, uint16_t port, unsigned cpu, uint32_t now);
+
+/* How many source ports there are in all, as of the last look; 0 before the first one. */
+uint32_t fs_destination_ports(void);
 
 /* In a forked child: nothing is known, and the ports are others than the parent's. */
 void fs_destination_forget(void);

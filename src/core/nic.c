@@ -10,17 +10,21 @@
 #include "route.h"
 #include "rss_text.h"
 
-/* Interfaces, and the records that changed ones leave behind. */
-#define NICS_MAX 32
-/* Seconds after which a NIC is asked again for what is expensive to ask. */
-#define LOOK_AGAIN 10
-/* Seconds that a replaced record is left alone: threads may still have pointers to it. */
-#define GRACE 30
+/* Interfaces, and the descriptions that changed ones had before. A record takes 18 KiB once it is used. */
+#define NICS_MAX 64
+/* Seconds after which an interface is asked again. */
+#define LOOK_AGAIN 5
 /* VLANs upon VLANs. */
 #define DEPTH_MAX 3
+/* Interfaces, VLANs included, that are remembered. */
+#define WAYS_MAX 64
 
-/* Connections observed before a verdict. */
-#define WINDOW 64
+/*
+ * Connections observed before a verdict: so many for each queue, because a queue whose
+ * interrupt moved takes four or five to be learned, and at least the least.
+ */
+#define WINDOW_QUEUE 8
+#define WINDOW_LEAST 64
 /* Windows in a row that have to be bad: the first one may be the time in which queues are learned. */
 #define BAD_WINDOWS 2
 /* Seconds in which a map that was wrong is not used; doubles each time. */
@@ -28,13 +32,21 @@
 #define OFF_MAX 3600
 
 static struct fs_nic nics[NICS_MAX];
+static unsigned nics_end;
+
+/* Which record an interface has: its own, or a VLAN the one of the interface below. */
+static struct {
+	unsigned ifindex;
+	uint32_t looked;
+	struct fs_nic *nic;
+} ways[WAYS_MAX];
 
 static void guess(unsigned queue, unsigned cpu, void *arg)
 {
 	fs_rxmap_guess(arg, queue, cpu);
 }
 
-/* By XDP, by what the operator says, by what the NIC says; FS_RX_NONE otherwise. */
+/* By XDP, by what the operator says, by what the NIC says; FS_RX_NONE otherwise, or where all goes to one CPU anyway. */
 static void describe(struct fs_nic *n)
 {
 	struct fs_portsteer steer;
@@ -43,17 +55,14 @@ static void describe(struct fs_nic *n)
 	n->map.kind = FS_RX_NONE;
 	if (n->xdp && fs_portsteer_read(n->xdp, n->ifindex, &steer) == 0) {
 		fs_rxmap_ports(&n->map, steer.cpu, steer.ncpus);
-		return;
-	}
-	if (fs_proc.options.rss[0] && fs_rss_text(fs_proc.options.rss, n->name, &rss) == 1) {
+	} else if (fs_proc.options.rss[0] && fs_rss_text(fs_proc.options.rss, n->name, &rss) == 1) {
 		fs_rxmap_rss(&n->map, &rss);
-	} else {
-		if (fs_nicinfo_rss(n->name, &rss) < 0 || fs_rxmap_rss(&n->map, &rss) < 0)
-			return;
+	} else if (fs_nicinfo_rss(n->name, &rss) == 0 && fs_rxmap_rss(&n->map, &rss) == 0) {
 		n->map.ports4 = fs_nicinfo_hashes_ports(n->name, false);
 		n->map.ports6 = n->map.ports6 && fs_nicinfo_hashes_ports(n->name, true);
 	}
-	fs_nicinfo_queues(n->name, guess, &n->map);
+	if (fs_rxmap_spread(&n->map) < 2)
+		n->map.kind = FS_RX_NONE;
 }
 
 static bool same_map(const struct fs_rxmap *a, const struct fs_rxmap *b)
@@ -68,35 +77,12 @@ static bool same_map(const struct fs_rxmap *a, const struct fs_rxmap *b)
 		memcmp(a->rss.table, b->rss.table, a->rss.table_len * sizeof(a->rss.table[0])) == 0);
 }
 
-static struct fs_nic *find(const struct fs_link *link, unsigned ifindex)
+static struct fs_nic *find(unsigned ifindex)
 {
-	for (unsigned i = 0; i < NICS_MAX; i++) {
-		struct fs_nic *n = &nics[i];
-
-		if (n->taken && n->current && n->ifindex == ifindex && n->xdp == link->xdp &&
-		    strcmp(n->name, link->name) == 0)
-			return n;
-	}
+	for (unsigned i = 0; i < nics_end; i++)
+		if (nics[i].current && nics[i].ifindex == ifindex)
+			return &nics[i];
 	return NULL;
-}
-
-static struct fs_nic *take(uint32_t now)
-{
-	struct fs_nic *n = NULL;
-
-	for (unsigned i = 0; i < NICS_MAX && !n; i++)
-		if (!nics[i].taken || nics[i].used + GRACE < now)
-			n = &nics[i];
-	if (!n)
-		return NULL;
-	n->taken = true;
-	n->current = false;
-	n->used = now;
-	atomic_store_explicit(&n->sampled, 0, memory_order_relaxed);
-	atomic_store_explicit(&n->local, 0, memory_order_relaxed);
-	atomic_store_explicit(&n->bad, 0, memory_order_relaxed);
-	atomic_store_explicit(&n->off_until, 0, memory_order_relaxed);
-	return n;
 }
 
 static const char *kind_name(const struct fs_nic *n)
@@ -106,34 +92,32 @@ static const char *kind_name(const struct fs_nic *n)
 
 static struct fs_nic *look(const struct fs_link *link, unsigned ifindex, uint32_t now)
 {
-	struct fs_nic *old = find(link, ifindex), *n;
+	struct fs_nic *old = find(ifindex), *n = &nics[nics_end];
 
-	if (old && now < old->looked + LOOK_AGAIN) {
-		old->used = now;
+	if (nics_end == NICS_MAX)
 		return old;
-	}
-	n = take(now);
-	if (!n)
-		return old;
+	/* The free record at the end; it stays free if it says nothing new. */
 	memcpy(n->name, link->name, sizeof(n->name));
 	n->ifindex = ifindex;
 	n->xdp = link->xdp;
 	describe(n);
-	if (old && same_map(&old->map, &n->map)) {
-		n->taken = false;
-		old->used = old->looked = now;
+	if (old && strcmp(old->name, n->name) == 0 && same_map(&old->map, &n->map)) {
+		old->looked = now;
 		return old;
 	}
-	for (unsigned i = 0; i < NICS_MAX; i++)
-		if (nics[i].ifindex == ifindex)
-			nics[i].current = false;
+	if (n->map.kind == FS_RX_RSS)
+		fs_nicinfo_queues(n->name, guess, &n->map);
+	if (old)
+		old->current = false;
 	n->current = true;
 	n->looked = now;
+	if (++nics_end == NICS_MAX)
+		fs_log(FS_LOG_WARN, "network interfaces changed too often: new ones are not steered by until the program is started anew");
 	fs_log(FS_LOG_DEBUG, "%s: source ports by %s", n->name, kind_name(n));
 	return n;
 }
 
-struct fs_nic *fs_nic_get(unsigned ifindex, uint32_t now)
+static struct fs_nic *resolve(unsigned ifindex, uint32_t now)
 {
 	struct fs_link link;
 
@@ -147,28 +131,49 @@ struct fs_nic *fs_nic_get(unsigned ifindex, uint32_t now)
 	return NULL;
 }
 
-void fs_nic_observed(struct fs_nic *n, unsigned wanted, unsigned seen, uint32_t now)
+struct fs_nic *fs_nic_get(unsigned ifindex, uint32_t now)
 {
-	uint32_t local = atomic_fetch_add_explicit(&n->local, wanted == seen, memory_order_relaxed) + (wanted == seen);
-	uint32_t sampled = atomic_fetch_add_explicit(&n->sampled, 1, memory_order_relaxed) + 1, bad, off = OFF_MIN;
-	uint32_t spread = fs_rxmap_spread(&n->map);
+	unsigned at = ifindex % WAYS_MAX;
 
-	if (sampled % WINDOW)
+	if (ways[at].ifindex != ifindex || now >= ways[at].looked + LOOK_AGAIN) {
+		ways[at].nic = resolve(ifindex, now);
+		ways[at].ifindex = ifindex;
+		ways[at].looked = now;
+	}
+	return ways[at].nic;
+}
+
+void fs_nic_observed(struct fs_nic *n, unsigned foretold, unsigned seen, uint32_t now)
+{
+	uint32_t spread = fs_rxmap_spread(&n->map), window = spread * WINDOW_QUEUE, local, sampled, offs, off = OFF_MIN;
+
+	/* Connections from before it was switched off. */
+	if (!fs_nic_trusted(n, now))
+		return;
+	if (window < WINDOW_LEAST)
+		window = WINDOW_LEAST;
+	local = atomic_fetch_add_explicit(&n->local, foretold == seen, memory_order_relaxed) + (foretold == seen);
+	sampled = atomic_fetch_add_explicit(&n->sampled, 1, memory_order_relaxed) + 1;
+	if (sampled != window)
 		return;
 	atomic_store_explicit(&n->local, 0, memory_order_relaxed);
+	atomic_store_explicit(&n->sampled, 0, memory_order_relaxed);
 	/* Halfway between chance, one in so many CPUs, and certainty. */
-	if ((uint64_t)local * 2 * spread >= (uint64_t)WINDOW * (spread + 1)) {
+	if ((uint64_t)local * 2 * spread >= (uint64_t)window * (spread + 1)) {
 		atomic_store_explicit(&n->bad, 0, memory_order_relaxed);
+		atomic_store_explicit(&n->offs, 0, memory_order_relaxed);
 		return;
 	}
-	bad = atomic_fetch_add_explicit(&n->bad, 1, memory_order_relaxed) + 1;
-	if (bad < BAD_WINDOWS)
+	if (atomic_fetch_add_explicit(&n->bad, 1, memory_order_relaxed) + 1 < BAD_WINDOWS)
 		return;
-	for (; bad > BAD_WINDOWS && off < OFF_MAX; bad--)
+	atomic_store_explicit(&n->bad, 0, memory_order_relaxed);
+	for (offs = atomic_fetch_add_explicit(&n->offs, 1, memory_order_relaxed); offs && off < OFF_MAX; offs--)
 		off *= 2;
-	atomic_store_explicit(&n->off_until, now + (off < OFF_MAX ? off : OFF_MAX), memory_order_relaxed);
+	if (off > OFF_MAX)
+		off = OFF_MAX;
+	atomic_store_explicit(&n->off_until, now + off, memory_order_relaxed);
 	fs_log(FS_LOG_WARN,
-	       "%s: of %d replies, %u arrived on the CPU that %s promised: for %u s the kernel chooses source ports"
+	       "%s: of %u replies, %u arrived on the CPU that %s promised: for %u s the kernel chooses source ports"
 	       " (does FASTSOCK_RSS fit? see libfastsock(7))",
-	       n->name, WINDOW, local, kind_name(n), off < OFF_MAX ? off : OFF_MAX);
+	       n->name, window, local, kind_name(n), off);
 }

@@ -2,10 +2,9 @@
  * What this process knows of the interfaces that its connections leave by: how their
  * receive side can be foretold (rxmap.h), and whether that turns out to be true.
  *
- * A record is filled once and then only its beliefs and counters change, so whoever has
- * got a pointer may use it without a lock. An interface whose description changes gets
- * another record; the old one is used again later, which can mislead a thread that slept on it
- * about a port, and nothing worse.
+ * A record is filled before anybody sees it, and from then on only its beliefs and counters
+ * change, so whoever has got a pointer may use it without a lock. An interface whose
+ * description changes gets another record, and no record is ever used for something else.
  */
 #ifndef FS_NIC_H
 #define FS_NIC_H
@@ -16,23 +15,23 @@ struct fs_nic {
 	char name[16];
 	unsigned ifindex;
 	uint32_t xdp;     /* id of its XDP program */
-	bool taken;       /* in use; guarded, like the next ones, by the caller's flag (destination.c) */
-	bool current;     /* describes the interface as it is */
-	uint32_t used;    /* second in which it was last asked for, and in which the NIC was last looked at */
-	uint32_t looked;
+	bool current;     /* describes the interface as it is; guarded, like the next one, by the caller's flag (destination.c) */
+	uint32_t looked;  /* second in which the NIC was last looked at */
 	/*
 	 * What was observed since the last verdict. Relaxed: whoever completes a window takes
 	 * it, and one observation more or less does not matter.
 	 */
 	_Atomic uint32_t sampled, local;
-	_Atomic uint32_t bad;       /* windows in a row that spoke against the map */
+	_Atomic uint32_t bad;       /* windows in a row that spoke against the map, since it was believed again */
+	_Atomic uint32_t offs;      /* times in a row that it was switched off */
 	_Atomic uint32_t off_until; /* second; before it, the map is not believed */
 	struct fs_rxmap map;
 };
 
 /*
  * The interface's record, as of now, in seconds of the caller's clock. NULL when the kernel does
- * not tell, or with too many interfaces. One caller at a time; some system calls.
+ * not tell, or with too many changes of interfaces. One caller at a time. Mostly without a system
+ * call; every few seconds some, of which the kernel serves a few under its lock for network configuration.
  */
 struct fs_nic *fs_nic_get(unsigned ifindex, uint32_t now);
 
@@ -43,9 +42,9 @@ static inline bool fs_nic_trusted(const struct fs_nic *n, uint32_t now)
 }
 
 /*
- * A connection that was to arrive on `wanted` arrived on `seen`. Speaks against the map when
- * too few of a window did, and then has it not believed for a while; says so once a time.
+ * A connection that was to arrive on `foretold` arrived on `seen`. Speaks against the map when
+ * too few of a window did as foretold, and then has it not believed for a while; says so once a time.
  */
-void fs_nic_observed(struct fs_nic *n, unsigned wanted, unsigned seen, uint32_t now);
+void fs_nic_observed(struct fs_nic *n, unsigned foretold, unsigned seen, uint32_t now);
 
 #endif

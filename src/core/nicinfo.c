@@ -15,6 +15,8 @@
 #define ROOM (FS_RSS_TABLE_MAX + FS_RSS_KEY_MAX / 4)
 /* The first name in ethtool's list of hash functions ("toeplitz"), as a bit. */
 #define HASH_TOEPLITZ 1u
+/* What goes into the hash: both addresses and both ports. */
+#define HASHED (RXH_IP_SRC | RXH_IP_DST | RXH_L4_B_0_1 | RXH_L4_B_2_3)
 /* Interrupts of one device: queues, and a few more. */
 #define IRQS_MAX (2 * FS_RSS_QUEUES_MAX)
 
@@ -41,6 +43,7 @@ static int ethtool(const char *interface, void *command)
 int fs_nicinfo_rss(const char *interface, struct fs_rss *out)
 {
 	struct rxfh r;
+	uint8_t transform;
 	int rc;
 
 	memset(&r.head, 0, sizeof(r.head));
@@ -55,6 +58,10 @@ int fs_nicinfo_rss(const char *interface, struct fs_rss *out)
 		return rc;
 	/* A driver that names no function has the only one there was when it was written. */
 	if (r.head.hfunc && !(r.head.hfunc & HASH_TOEPLITZ))
+		return -EOPNOTSUPP;
+	/* Since 6.8 the first reserved byte tells whether the input is made symmetric before it is hashed. */
+	memcpy(&transform, (const char *)&r.head + offsetof(struct ethtool_rxfh, hfunc) + 1, 1);
+	if (transform && transform != 0xff)
 		return -EOPNOTSUPP;
 	if (r.head.indir_size > FS_RSS_TABLE_MAX || r.head.key_size > FS_RSS_KEY_MAX)
 		return -EOPNOTSUPP;
@@ -78,7 +85,7 @@ bool fs_nicinfo_hashes_ports(const char *interface, bool v6)
 	c.flow_type = v6 ? TCP_V6_FLOW : TCP_V4_FLOW;
 	if (ethtool(interface, &c) < 0)
 		return true; /* not told: what is observed will tell */
-	return (c.data & RXH_L4_B_0_1) && (c.data & RXH_L4_B_2_3);
+	return (c.data & HASHED) == HASHED;
 }
 
 /* ---- interrupts ---- */

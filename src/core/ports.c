@@ -5,7 +5,10 @@
 
 #include "sys/sys.h"
 
-/* Of the list of reserved ports: hundreds of ranges. What it holds beyond that, the kernel refuses itself. */
+/*
+ * Of the list of reserved ports: hundreds of ranges. What it holds beyond that, the kernel refuses itself,
+ * but for a bind() (before 6.3), which may then take a reserved port.
+ */
 #define RESERVED_TEXT 4096
 
 /* A number of 0 .. 65535 at *at, which moves behind it. */
@@ -29,8 +32,8 @@ int fs_ports_parse_range(struct fs_ports *p, const char *text)
 	text += strspn(text, " \t");
 	if (!number(&text, &high) || text[strspn(text, " \t\n")] || low < 1 || high < low)
 		return -EINVAL;
-	p->low = (uint16_t)low;
-	p->high = (uint16_t)high;
+	p->low = low;
+	p->high = high;
 	return 0;
 }
 

@@ -9,7 +9,7 @@
 #include "common.h"
 
 struct fs_ports {
-	uint16_t low, high; /* both belong to it */
+	uint32_t low, high; /* both belong to it */
 	uint64_t reserved[65536 / 64];
 };
 

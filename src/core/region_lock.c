@@ -26,6 +26,7 @@ int fs_region_make(void)
 {
 	uint64_t size = fs_region_size(fs_proc.ncores);
 	struct fs_region_head *head;
+	char *region = NULL;
 	int fd, rc;
 
 	if (fs_proc.region)
@@ -43,17 +44,17 @@ int fs_region_make(void)
 	rc = fs_sys_fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL);
 	if (rc < 0)
 		goto fail;
-	rc = fs_sys_map_shared(fd, size, &fs_proc.region);
+	rc = fs_sys_map_shared(fd, size, &region);
 	if (rc < 0)
 		goto fail;
 	rc = fs_sys_memfd_create(FS_REGION_NAME "-claims", MFD_CLOEXEC);
 	rc = rc < 0 ? rc : fs_fd_hide(rc);
 	if (rc < 0) {
-		fs_proc.region = NULL;
+		fs_sys_unmap(region, size);
 		goto fail;
 	}
 	fs_proc.claims = rc;
-	head = (struct fs_region_head *)fs_proc.region;
+	head = (struct fs_region_head *)region;
 	head->version = FS_REGION_VERSION;
 	head->size = size;
 	head->ncores = fs_proc.ncores;
@@ -62,6 +63,8 @@ int fs_region_make(void)
 	atomic_store_explicit(&head->epoch, 1, memory_order_relaxed);
 	head->magic = FS_REGION_MAGIC;
 	fs_proc.memfd = fd;
+	/* Last: other threads look without a lock (active.c), and count in it at once. */
+	__atomic_store_n(&fs_proc.region, region, __ATOMIC_RELEASE);
 	return 0;
 fail:
 	fs_fd_close_hidden(fd);

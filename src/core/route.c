@@ -182,6 +182,7 @@ int fs_link_get(unsigned ifindex, struct fs_link *out)
 	struct question q;
 	struct attributes a;
 	char answer[ANSWER_MAX];
+	bool elsewhere = false;
 	unsigned lower = 0, without = RTEXT_FILTER_SKIP_STATS;
 	bool vlan = false;
 	int rc;
@@ -203,11 +204,15 @@ int fs_link_get(unsigned ifindex, struct fs_link *out)
 			memcpy(out->name, a.data, a.len < sizeof(out->name) ? a.len : sizeof(out->name) - 1);
 		else if (a.type == IFLA_LINK)
 			lower = number(&a);
+		else if (a.type == IFLA_LINK_NETNSID)
+			elsewhere = true; /* the number is one of another network namespace */
 		else if (a.type == IFLA_LINKINFO)
 			vlan = is_vlan(inner);
 		else if (a.type == IFLA_XDP)
 			out->xdp = xdp_program(inner);
 	}
+	if (vlan && elsewhere)
+		return -EXDEV;
 	out->lower = vlan ? lower : 0;
 	return 0;
 }

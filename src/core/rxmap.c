@@ -24,9 +24,9 @@ static uint32_t belief(unsigned cpu, uint32_t sure)
 
 void fs_rxmap_ports(struct fs_rxmap *m, const uint16_t *cpu, unsigned ncpus)
 {
-	m->kind = FS_RX_PORTS;
 	m->ncpus = ncpus;
 	memcpy(m->cpu, cpu, ncpus * sizeof(*cpu));
+	m->kind = FS_RX_PORTS;
 }
 
 static void hash_ports(struct fs_rx_port_hash *h, const uint8_t *key, size_t at)
@@ -47,7 +47,6 @@ int fs_rxmap_rss(struct fs_rxmap *m, const struct fs_rss *rss)
 	for (unsigned i = 0; i < rss->table_len; i++)
 		if (rss->table[i] >= FS_RSS_QUEUES_MAX)
 			return -EINVAL;
-	m->kind = FS_RX_RSS;
 	m->rss = *rss;
 	m->ports4 = true;
 	m->ports6 = rss->key_len >= FS_TOEPLITZ_KEY(FS_TOEPLITZ_INPUT6);
@@ -56,6 +55,7 @@ int fs_rxmap_rss(struct fs_rxmap *m, const struct fs_rss *rss)
 	hash_ports(&m->hash4, rss->key, PORT_AT4);
 	if (m->ports6)
 		hash_ports(&m->hash6, rss->key, PORT_AT6);
+	m->kind = FS_RX_RSS;
 	return 0;
 }
 
@@ -73,12 +73,15 @@ void fs_rxmap_seen(struct fs_rxmap *m, unsigned queue, unsigned cpu)
 		return;
 	now = atomic_load_explicit(&m->queue[queue], memory_order_relaxed);
 	sure = now >> 16;
-	if ((now & 0xffff) == cpu)
+	if ((now & 0xffff) == cpu) {
 		sure = sure < SURE_MAX ? sure + 1 : SURE_MAX;
-	else if (sure > 1)
+	} else if (sure > 1) {
 		sure--;
-	else
-		now = cpu, sure = 1;
+	} else {
+		now = cpu;
+		sure = 1;
+		atomic_fetch_add_explicit(&m->changes, 1, memory_order_relaxed);
+	}
 	atomic_store_explicit(&m->queue[queue], belief(now & 0xffff, sure), memory_order_relaxed);
 }
 

@@ -49,6 +49,7 @@ struct fs_rxmap {
 	 * Any thread writes it; a lost observation is one of many, so relaxed.
 	 */
 	_Atomic uint32_t queue[FS_RSS_QUEUES_MAX];
+	_Atomic uint32_t changes; /* of beliefs: while it stays, so does the answer to which CPUs can be reached. Relaxed, too */
 };
 
 /*

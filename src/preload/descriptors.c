@@ -42,7 +42,7 @@ int close(int fd)
 		if (fs_tag_kind(tag) == FS_TAG_CONNECTION)
 			fs_conn_closed(fd, tag);
 		else if (fs_tag_kind(tag) == FS_TAG_ACTIVE)
-			fs_active_closing(fd, tag);
+			fs_active_closing(fd);
 		else
 			return close_ours(fd);
 	}

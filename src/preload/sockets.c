@@ -114,8 +114,14 @@ int connect(int fd, __CONST_SOCKADDR_ARG addr, socklen_t len)
 
 int shutdown(int fd, int how)
 {
-	int rc = FS_REAL(shutdown)(fd, how);
 	struct fs_listener *l = listener(fd);
+	int rc, saved = errno;
+
+	if (fs_tag_kind(fs_fd_tag(fd)) == FS_TAG_ACTIVE) {
+		fs_active_shutdown(fd);
+		errno = saved;
+	}
+	rc = FS_REAL(shutdown)(fd, how);
 
 	if (FS_UNLIKELY(l != NULL) && rc == 0 && how != SHUT_WR)
 		fs_listen_stopped(l);

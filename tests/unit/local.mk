@@ -18,7 +18,8 @@ UNIT_PURE = \
 	tests/unit/test_rxmap \
 	tests/unit/test_steer \
 	tests/unit/test_steer_share \
-	tests/unit/test_topology
+	tests/unit/test_topology \
+	tests/unit/test_verdict
 
 UNIT_KERNEL = \
 	tests/unit/test_help \
@@ -104,3 +105,8 @@ tests_unit_test_rxmap_SOURCES = tests/unit/test_rxmap.c tests/lib/unit.h
 tests_unit_test_rxmap_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_unit_test_rxmap_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_test_rxmap_LDADD = $(UNIT_LDADD)
+
+tests_unit_test_verdict_SOURCES = tests/unit/test_verdict.c tests/lib/unit.h
+tests_unit_test_verdict_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_test_verdict_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_test_verdict_LDADD = $(UNIT_LDADD)

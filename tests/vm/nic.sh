@@ -3,18 +3,17 @@
 # Inside the machine: is its NIC one with RSS, and what does it do with replies?
 # The other end runs rx_cpu's server on port 8000. Prints facts and "ok: ..." lines.
 #
-# usage: nic.sh [LIBRARY]
-# With a library to preload, its connections are counted too. The host judges these: the lines start with "stock" and "library".
+# usage: nic.sh LIBRARY
+# The host judges the lines that start with "stock" and "library": where replies arrive.
 set -u
 
 top_builddir=${top_builddir:?must name the directory of the build}
-library=${1:-}
+library=${1:?must name libfastsock.so}
+calls=$top_builddir/tests/lib/connect_calls
 # As a user without privileges, who may not enter the directories of whoever built it.
 client=(setpriv --reuid=65534 --regid=65534 --clear-groups /tmp/rx_cpu --connections 250)
 cp "$top_builddir/tests/vm/rx_cpu" /tmp/rx_cpu && chmod 755 /tmp/rx_cpu || exit 99
-if [ -n "$library" ]; then
-	cp "$library" /tmp/preloaded.so && chmod 755 /tmp/preloaded.so || exit 99
-fi
+cp "$library" /tmp/preloaded.so && chmod 755 /tmp/preloaded.so || exit 99
 
 fail()
 {
@@ -85,8 +84,50 @@ for address in "$VM_HOST" "$VM_HOST6"; do
 	ok "$address: replies arrive on the CPU of the queue that Toeplitz names"
 done
 
-[ -n "$library" ] || exit 0
 for address in "$VM_HOST" "$VM_HOST6"; do
-	LD_PRELOAD=/tmp/preloaded.so "${client[@]}" "$address" 8000 >/tmp/library || fail "$address: $(cat /tmp/library)"
+	LD_PRELOAD=/tmp/preloaded.so "${client[@]/#250/500}" "$address" 8000 >/tmp/library || fail "$address: $(cat /tmp/library)"
 	sed 's/^/library /' /tmp/library
 done
+# The rest does not depend on the number of CPUs.
+[ "$VM_CPUS" = 4 ] || exit 0
+
+for address in "$VM_HOST $VM_GUEST" "$VM_HOST6 $VM_GUEST6"; do
+	read -r to from <<<"$address"
+	"$calls" "$to" 8000 8001 "$from" >/tmp/without 2>&1 || fail "connect_calls: $(cat /tmp/without)"
+	LD_PRELOAD=/tmp/preloaded.so "$calls" "$to" 8000 8001 "$from" >/tmp/with 2>&1
+	diff /tmp/without /tmp/with || fail "$to: the program sees something else of connect()"
+done
+sysctl -qw net.ipv4.ip_local_port_range="40000 40199"
+"$calls" --exhaust 0 "$VM_HOST" 8000 8001 >/tmp/without && LD_PRELOAD=/tmp/preloaded.so "$calls" --exhaust 0 "$VM_HOST" 8000 8001 >/tmp/with ||
+	fail "exhaust"
+[ "$(tail -n 1 /tmp/with)" = "$(tail -n 1 /tmp/without)" ] ||
+	fail "a range of 200 ports: without the library $(tail -n 1 /tmp/without), with it $(tail -n 1 /tmp/with)"
+sysctl -qw net.ipv4.ip_local_port_range="32768 60999"
+ok "connect() looks as it does without the library, with the range full, too"
+
+# local_of: how many of 1,000 connections are local, with these settings of the library.
+local_of()
+{
+	env LD_PRELOAD=/tmp/preloaded.so "$@" "${client[@]}" "$VM_HOST" 8000 >/tmp/library 2>/tmp/library.err || fail "$(cat /tmp/library)"
+	awk -F= '/^total/ { print $NF * 1000 / 1000 }' /tmp/library
+}
+
+# What the operator says counts, where a NIC would not tell.
+key=$(grep -E '^([0-9a-f]{2}:){39}[0-9a-f]{2}$' /tmp/rss)
+table=$(seq -s, 0 $((rings - 1)))
+here=$(local_of FASTSOCK_RSS="$VM_DEVICE:key=$key:table=$table")
+[ "$here" -ge 990 ] || fail "with FASTSOCK_RSS, $here of 1000 are local"
+# A key that is wrong shows itself, in one line, and the kernel chooses.
+client[-1]=1000
+here=$(local_of FASTSOCK_RSS="$VM_DEVICE:key=$(echo "$key" | tr 0-9a-f 1-9a-f0):table=$table")
+[ "$(grep -c 'the kernel chooses source ports' /tmp/library.err)" = 1 ] || fail "a wrong key is not noticed: $(cat /tmp/library.err)"
+client[-1]=250
+ok "FASTSOCK_RSS is followed, and a wrong key noticed"
+
+# RPS moves every queue's packets to the next CPU, which no interrupt tells: that is learned.
+for ((queue = 0; queue < rings; queue++)); do
+	printf '%x' $((1 << (($(interrupt_cpu $queue smp_affinity_list) + 1) % VM_CPUS))) >"/sys/class/net/$VM_DEVICE/queues/rx-$queue/rps_cpus"
+done
+here=$(local_of FASTSOCK=on)
+[ "$here" -ge 600 ] || fail "with RPS, $here of 1000 are local: nothing was learned"
+ok "what interrupts do not tell is learned: $here of 1000 are local"
