@@ -5,24 +5,8 @@
 
 #include "estate.h"
 #include "fdtab.h"
+#include "path.h"
 #include "sys/sys.h"
-
-/* "/proc/self/fdinfo/" and the number. */
-static void path_of(int fd, char *path)
-{
-	static const char start[] = "/proc/self/fdinfo/";
-	char digits[10];
-	int n = 0;
-
-	memcpy(path, start, sizeof(start) - 1);
-	path += sizeof(start) - 1;
-	do
-		digits[n++] = (char)('0' + fd % 10);
-	while ((fd /= 10));
-	while (n)
-		*path++ = digits[--n];
-	*path = '\0';
-}
 
 /* "tfd:        5 events:       19 data: ..." is a line for each entry (fs/eventpoll.c). The number, or -1. */
 static int entry_of(const char *line)
@@ -46,7 +30,7 @@ bool fs_epollinfo_any(int epfd, bool (*fn)(int fd, void *arg), void *arg)
 	long got;
 	int file;
 
-	path_of(epfd, path);
+	fs_path(path, sizeof(path), "/proc/self/fdinfo/", (unsigned)epfd, "");
 	file = fs_sys_open(path, O_RDONLY | O_CLOEXEC);
 	if (file < 0)
 		return false;

@@ -4,6 +4,7 @@
 #include <string.h>
 #include <sys/mman.h>
 
+#include "path.h"
 #include "sys/sys.h"
 
 void fs_estate_tree_of(struct fs_estate_tree *t)
@@ -51,17 +52,11 @@ bool fs_estate_each_part(struct fs_estate_part *p, unsigned ncores, bool (*fn)(i
 
 bool fs_estate_link_is(int fd, const char *target)
 {
-	static const char start[] = "/proc/self/fd/";
-	char path[32], link[512], *at = path + sizeof(path) - 1;
+	char path[32], link[512];
 	long len;
 
-	*at = '\0';
-	do
-		*--at = (char)('0' + fd % 10);
-	while ((fd /= 10));
-	at -= sizeof(start) - 1;
-	memcpy(at, start, sizeof(start) - 1);
-	len = fs_sys_readlink(at, link, sizeof(link) - 1);
+	/* Negative is no descriptor, and no path either. */
+	len = fs_sys_readlink(fs_path(path, sizeof(path), "/proc/self/fd/", (unsigned)fd, ""), link, sizeof(link) - 1);
 	return len > 0 && (size_t)len == strlen(target) && memcmp(link, target, (size_t)len) == 0;
 }
 

@@ -8,6 +8,7 @@
 
 #include "estate.h"
 #include "log.h"
+#include "path.h"
 #include "siblings.h"
 #include "sys/sys.h"
 #include "worker.h"
@@ -61,20 +62,6 @@ void fs_handover_remember(char *const *environment)
 }
 
 /* ---- before execve() ---- */
-
-static char *path_of(int fd, char path[32])
-{
-	static const char start[] = "/proc/self/fd/";
-	char *at = path + 31;
-
-	*at = '\0';
-	do
-		*--at = (char)('0' + fd % 10);
-	while ((fd /= 10));
-	at -= sizeof(start) - 1;
-	memcpy(at, start, sizeof(start) - 1);
-	return at;
-}
 
 static const char *base(const char *path)
 {
@@ -200,7 +187,6 @@ static bool named(const char *entry, const char *other)
 static void fill_environment(char *const *envp, char **out)
 {
 	static char variable[sizeof(FS_HANDOVER_VARIABLE) + 16];
-	char number[32], *at;
 	size_t n = 0, added = 0;
 
 	for (; envp && *envp; envp++)
@@ -217,10 +203,7 @@ static void fill_environment(char *const *envp, char **out)
 		out[n++] = kept + i;
 		added++;
 	}
-	at = path_of(memory, number);
-	memcpy(variable, FS_HANDOVER_VARIABLE "=", sizeof(FS_HANDOVER_VARIABLE));
-	strcpy(variable + sizeof(FS_HANDOVER_VARIABLE), base(at));
-	out[n++] = variable;
+	out[n++] = fs_path(variable, sizeof(variable), FS_HANDOVER_VARIABLE "=", (unsigned)memory, "");
 	out[n] = NULL;
 }
 

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "cpus.h"
+#include "path.h"
 #include "sys/sys.h"
 
 /* struct ethtool_rxfh with room behind it for the table and the key. */
@@ -118,24 +119,6 @@ int fs_nicinfo_queue_of(const char *name)
 	return queue < FS_RSS_QUEUES_MAX ? queue : -1;
 }
 
-/* "PREFIX" NUMBER "SUFFIX". */
-static void path_of(char *to, size_t size, const char *prefix, unsigned n, const char *suffix)
-{
-	char digits[12];
-	size_t at = sizeof(digits), used = strlen(prefix);
-
-	do
-		digits[--at] = (char)('0' + n % 10);
-	while (n /= 10);
-	if (used + sizeof(digits) - at + strlen(suffix) + 1 > size) {
-		*to = 0;
-		return;
-	}
-	memcpy(to, prefix, used);
-	memcpy(to + used, digits + at, sizeof(digits) - at);
-	strcpy(to + used + sizeof(digits) - at, suffix);
-}
-
 /* The one CPU that serves the interrupt, or FS_NO_CPU. */
 static unsigned irq_cpu(unsigned irq)
 {
@@ -146,7 +129,7 @@ static unsigned irq_cpu(unsigned irq)
 	for (unsigned i = 0; i < FS_COUNT(file); i++) {
 		struct fs_cpus cpus = { 0 };
 
-		path_of(path, sizeof(path), "/proc/irq/", irq, file[i]);
+		fs_path(path, sizeof(path), "/proc/irq/", irq, file[i]);
 		if (fs_sys_read_file(path, text, sizeof(text)) > 0 && fs_cpus_parse(text, &cpus) == 0 && fs_cpus_count(&cpus) == 1)
 			return fs_cpus_next(&cpus, 0);
 	}
@@ -159,7 +142,7 @@ static void one_irq(unsigned irq, void (*each)(unsigned queue, unsigned cpu, voi
 	unsigned cpu;
 	int queue;
 
-	path_of(path, sizeof(path), "/sys/kernel/irq/", irq, "/actions");
+	fs_path(path, sizeof(path), "/sys/kernel/irq/", irq, "/actions");
 	if (fs_sys_read_file(path, name, sizeof(name)) <= 0)
 		return;
 	queue = fs_nicinfo_queue_of(name);

@@ -8,6 +8,7 @@
 #include <time.h>
 
 #include "log.h"
+#include "path.h"
 #include "sys/sys.h"
 
 /*
@@ -179,19 +180,14 @@ bool fs_worker_alive(unsigned slot)
 int fs_group_claim(unsigned group)
 {
 	struct flock l = { .l_type = F_RDLCK, .l_whence = SEEK_SET, .l_start = (long)group, .l_len = 1 };
-	char path[] = "/proc/self/fd/0000000";
-	char *digit = path + sizeof(path) - 1;
+	char path[32];
 	int fd, rc;
 
 	/*
 	 * A description of its own: its locks are shared with what is forked, and end with
 	 * the last process that has it.
 	 */
-	for (int n = fs_proc.claims, i = 0; i < 7; i++, n /= 10)
-		*--digit = (char)('0' + n % 10);
-	while (*digit == '0') /* without leading zeroes: /proc does not take them */
-		memmove(digit, digit + 1, strlen(digit));
-	fd = fs_sys_open(path, O_RDWR | O_CLOEXEC);
+	fd = fs_sys_open(fs_path(path, sizeof(path), "/proc/self/fd/", (unsigned)fs_proc.claims, ""), O_RDWR | O_CLOEXEC);
 	if (fd < 0)
 		return fd;
 	fd = fs_fd_hide(fd);

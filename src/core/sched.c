@@ -4,28 +4,8 @@
 #include <string.h>
 
 #include "fdtab.h"
+#include "path.h"
 #include "sys/sys.h"
-
-static char *put_number(char *at, uint32_t n)
-{
-	char digits[10];
-	int len = 0;
-
-	do
-		digits[len++] = (char)('0' + n % 10);
-	while ((n /= 10));
-	while (len)
-		*at++ = digits[--len];
-	return at;
-}
-
-static char *put_text(char *at, const char *text)
-{
-	size_t len = strlen(text);
-
-	memcpy(at, text, len);
-	return at + len;
-}
 
 /*
  * The files stay open, under hidden numbers: opening one takes the lowest free number for a
@@ -64,13 +44,11 @@ static struct kept *kept_for(uint32_t pid, uint32_t tid)
 
 static int open_about(uint32_t pid, uint32_t tid, const char *file)
 {
-	char path[64], *at;
+	char directory[40], path[64];
 	int fd;
 
-	at = put_number(put_text(path, "/proc/"), pid);
-	at = put_number(put_text(at, "/task/"), tid);
-	*put_text(at, file) = '\0';
-	fd = fs_sys_open(path, O_RDONLY | O_CLOEXEC);
+	fs_path(directory, sizeof(directory), "/proc/", pid, "/task/");
+	fd = fs_sys_open(fs_path(path, sizeof(path), directory, tid, file), O_RDONLY | O_CLOEXEC);
 	return fd < 0 ? fd : fs_fd_hide(fd);
 }
 
