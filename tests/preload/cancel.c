@@ -5,7 +5,6 @@
 #define _GNU_SOURCE
 #include "harness.h"
 
-#include <dirent.h>
 #include <sys/select.h>
 
 static int lfd;
@@ -68,18 +67,6 @@ static void *in_epoll_wait(void *arg)
 	return NULL;
 }
 
-static unsigned descriptors(void)
-{
-	DIR *dir = opendir("/proc/self/fd");
-	unsigned n = 0;
-
-	H_CHECK(dir != NULL);
-	while (readdir(dir))
-		n++;
-	closedir(dir);
-	return n;
-}
-
 static void check(const char *what)
 {
 	static const struct {
@@ -99,7 +86,7 @@ static void check(const char *what)
 			void *ret;
 
 			if (round == 1)
-				before = descriptors();
+				before = h_descriptors();
 			H_CHECK(pthread_create(&t, NULL, ways[i].wait, NULL) == 0);
 			/* Now and then it is in the wait already, now and then on its way there. */
 			h_sleep_ms(round % 4);
@@ -108,7 +95,7 @@ static void check(const char *what)
 			H_CHECK(ret == PTHREAD_CANCELED);
 		}
 		h_say("%s, %s: cancelled, %s", what, ways[i].name,
-		      descriptors() == before ? "nothing left behind" : "descriptors are left behind");
+		      h_descriptors() == before ? "nothing left behind" : "descriptors are left behind");
 	}
 }
 

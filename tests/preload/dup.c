@@ -6,19 +6,6 @@
 #define _GNU_SOURCE
 #include "harness.h"
 
-#include <dirent.h>
-
-static int descriptors(void)
-{
-	DIR *dir = opendir("/proc/self/fd");
-	int n = 0;
-
-	H_CHECK(dir != NULL);
-	while (readdir(dir))
-		n++;
-	closedir(dir);
-	return n;
-}
 
 /* dup2() onto something else that was a listener makes that one go away. */
 static void replace(void)
@@ -84,9 +71,9 @@ static void churn(int lfd)
 		H_OK(epoll_ctl(ep, EPOLL_CTL_DEL, fd, NULL));
 		H_OK(close(fd));
 		if (fd == 510)
-			before = descriptors();
+			before = h_descriptors();
 	}
-	next = descriptors();
+	next = h_descriptors();
 	h_say("descriptors are left behind: %s", next == before ? "no" : "yes");
 	if (next != before)
 		h_report("%d descriptors more", next - before);

@@ -2,6 +2,7 @@
 #define _GNU_SOURCE
 #include "harness.h"
 
+#include <dirent.h>
 #include <dlfcn.h>
 #include <stdarg.h>
 #include <sys/mman.h>
@@ -168,6 +169,23 @@ bool h_wait_readable(int fd)
 	struct pollfd p = { .fd = fd, .events = POLLIN };
 
 	return poll(&p, 1, H_PATIENCE * 1000) == 1;
+}
+
+unsigned h_descriptors(void)
+{
+	DIR *dir = opendir("/proc/self/fd");
+	struct dirent *e;
+	unsigned n = 0;
+
+	H_CHECK(dir != NULL);
+	while ((e = readdir(dir)) != NULL) {
+		char link[64] = "";
+
+		n += readlinkat(dirfd(dir), e->d_name, link, sizeof(link) - 1) <= 0 || strncmp(link, "/proc/", 6) != 0 ||
+		     !strstr(link, "stat");
+	}
+	closedir(dir);
+	return n;
 }
 
 void h_sleep_ms(unsigned ms)

@@ -111,6 +111,11 @@ void h_unpin(void);
 bool h_wait_readable(int fd);
 /* Until cond() or out of patience. */
 bool h_until(bool (*cond)(void *arg), void *arg);
+/*
+ * How many descriptors this process has open, but for files of /proc: the stealing thread keeps
+ * those of the workers that it was in doubt about.
+ */
+unsigned h_descriptors(void);
 void h_sleep_ms(unsigned ms);
 
 /* What a server tells its client. */

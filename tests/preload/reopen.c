@@ -7,24 +7,11 @@
 #include "harness.h"
 
 #include <arpa/inet.h>
-#include <dirent.h>
 
 static void serve(int lfd, unsigned worker)
 {
 	for (;;)
 		h_answer(H_OK(accept(lfd, NULL, NULL)), worker);
-}
-
-static unsigned descriptors(void)
-{
-	DIR *dir = opendir("/proc/self/fd");
-	unsigned n = 0;
-
-	H_CHECK(dir != NULL);
-	while (readdir(dir))
-		n++;
-	closedir(dir);
-	return n;
 }
 
 static void run(void)
@@ -55,9 +42,9 @@ static void run(void)
 		H_OK(close(lfd));
 		H_CHECK(h_connect(ntohs(sin.sin_port)) < 0 && errno == ECONNREFUSED);
 		if (i == 20)
-			before = descriptors();
+			before = h_descriptors();
 		if (i > 20)
-			H_CHECK(descriptors() == before);
+			H_CHECK(h_descriptors() == before);
 	}
 	h_report(h_active() ? "active" : "inactive");
 }

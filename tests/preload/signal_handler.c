@@ -6,7 +6,6 @@
 #define _GNU_SOURCE
 #include "harness.h"
 
-#include <dirent.h>
 #include <sys/time.h>
 
 #define ENOUGH 2000
@@ -46,18 +45,6 @@ static void on_alarm(int sig)
 	errno = err;
 }
 
-static unsigned descriptors(void)
-{
-	DIR *dir = opendir("/proc/self/fd");
-	unsigned n = 0;
-
-	H_CHECK(dir != NULL);
-	while (readdir(dir))
-		n++;
-	closedir(dir);
-	return n;
-}
-
 static void check(const char *what)
 {
 	struct sigaction sa = { .sa_handler = on_alarm };
@@ -67,7 +54,7 @@ static void check(const char *what)
 
 	work(own);
 	work(ep);
-	before = descriptors();
+	before = h_descriptors();
 	handled = 0;
 	H_OK(sigaction(SIGALRM, &sa, NULL));
 	H_OK(setitimer(ITIMER_REAL, &often, NULL));
@@ -80,7 +67,7 @@ static void check(const char *what)
 	}
 	H_OK(setitimer(ITIMER_REAL, &never, NULL));
 	signal(SIGALRM, SIG_IGN);
-	h_say("%s: done, %s", what, descriptors() == before ? "nothing left behind" : "descriptors are left behind");
+	h_say("%s: done, %s", what, h_descriptors() == before ? "nothing left behind" : "descriptors are left behind");
 	H_OK(close(own));
 }
 

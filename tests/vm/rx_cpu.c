@@ -3,9 +3,9 @@
  * on, opens connections to a server, one after the other, and compares the CPU
  * that calls with the one that the reply came in on (SO_INCOMING_CPU).
  *
- *	rx_cpu [--connections N] [--rss DEVICE] ADDRESS PORT
+ *	rx_cpu [--connections N] [--warm-up N] [--rss DEVICE] ADDRESS PORT
  *
- * prints, for every calling CPU and for all,
+ * makes N connections for each CPU, after those of the warm-up, and prints, for every calling CPU and for all,
  *
  *	cpu=1 connections=250 failed=0 local=61 arrived=63,61,66,60
  *	total connections=1000 failed=0 local=247
@@ -51,7 +51,7 @@
 
 static struct sockaddr_storage server;
 static socklen_t server_len;
-static unsigned wanted = 250, cpus;
+static unsigned wanted = 250, warm_up, cpus;
 
 static struct {
 	unsigned function, key_len, table_len;
@@ -201,6 +201,12 @@ static void *call(void *arg)
 	CPU_SET(c->cpu, &one);
 	if (sched_setaffinity(0, sizeof(one), &one) != 0)
 		die("sched_setaffinity");
+	for (unsigned i = 0; i < warm_up; i++)
+		open_one(c);
+	/* None of these counts. */
+	c->local = 0;
+	memset(c->arrived, 0, sizeof(c->arrived));
+	memset(c->by_queue, 0, sizeof(c->by_queue));
 	for (unsigned i = 0; i < wanted; i++) {
 		int ret = open_one(c);
 
@@ -302,13 +308,15 @@ int main(int argc, char **argv)
 	for (; argc > 3; argc -= 2, argv += 2) {
 		if (strcmp(argv[1], "--connections") == 0)
 			wanted = (unsigned)strtoul(argv[2], NULL, 10);
+		else if (strcmp(argv[1], "--warm-up") == 0)
+			warm_up = (unsigned)strtoul(argv[2], NULL, 10);
 		else if (strcmp(argv[1], "--rss") == 0)
 			read_rss(argv[2]);
 		else
 			break;
 	}
 	if (argc != 3 || getaddrinfo(argv[1], argv[2], &hints, &found) != 0) {
-		fputs("usage: rx_cpu [--connections N] [--rss DEVICE] ADDRESS PORT\n"
+		fputs("usage: rx_cpu [--connections N] [--warm-up N] [--rss DEVICE] ADDRESS PORT\n"
 		      "       rx_cpu --serve PORT\n", stderr);
 		return 2;
 	}
