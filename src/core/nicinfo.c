@@ -12,7 +12,7 @@
 #include "path.h"
 #include "sys/sys.h"
 
-/* struct ethtool_rxfh with room behind it for the table and the key. */
+/* Words behind struct ethtool_rxfh: room for the table and the key. */
 #define ROOM (FS_RSS_TABLE_MAX + FS_RSS_KEY_MAX / 4)
 /* The first name in ethtool's list of hash functions ("toeplitz"), as a bit. */
 #define HASH_TOEPLITZ 1u
@@ -21,9 +21,9 @@
 /* Interrupts of one device: queues, and a few more. */
 #define IRQS_MAX (2 * FS_RSS_QUEUES_MAX)
 
-struct rxfh {
+union rxfh {
 	struct ethtool_rxfh head;
-	uint32_t room[ROOM];
+	uint32_t words[sizeof(struct ethtool_rxfh) / sizeof(uint32_t) + ROOM];
 };
 
 static int ethtool(const char *interface, void *command)
@@ -43,8 +43,9 @@ static int ethtool(const char *interface, void *command)
 
 int fs_nicinfo_rss(const char *interface, struct fs_rss *out)
 {
-	struct rxfh r;
+	union rxfh r;
 	uint8_t transform;
+	const uint32_t *room = r.words + sizeof(r.head) / sizeof(uint32_t);
 	int rc;
 
 	memset(&r.head, 0, sizeof(r.head));
@@ -69,11 +70,11 @@ int fs_nicinfo_rss(const char *interface, struct fs_rss *out)
 	out->table_len = (uint16_t)r.head.indir_size;
 	out->key_len = (uint16_t)r.head.key_size;
 	for (unsigned i = 0; i < out->table_len; i++) {
-		if (r.room[i] >= FS_RSS_QUEUES_MAX)
+		if (room[i] >= FS_RSS_QUEUES_MAX)
 			return -EOPNOTSUPP;
-		out->table[i] = (uint16_t)r.room[i];
+		out->table[i] = (uint16_t)room[i];
 	}
-	memcpy(out->key, r.room + out->table_len, out->key_len);
+	memcpy(out->key, room + out->table_len, out->key_len);
 	return 0;
 }
 

@@ -13,8 +13,12 @@
 
 #define CORES 4
 
+/* Each test has a region of its own, also where a runner without processes has them share their memory. */
 static void setup(void)
 {
+	memset(fs_groups, 0, sizeof(fs_groups));
+	fs_groups_end = 0;
+	fs_proc.region = NULL;
 	fs_proc.pid = getpid();
 	fs_proc.ncores = CORES;
 	ck_assert_int_eq(fs_region_make(), 0);
