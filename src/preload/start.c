@@ -20,8 +20,14 @@
  * thread's destructors run.
  */
 #define FORGET_FRAMES() __asan_handle_no_return()
+/*
+ * A forked child reuses the stack of its parent's thread, whose frames are still poisoned; and
+ * AddressSanitizer was not asked when this one was started.
+ */
+#define FRESH_STACK() __asan_unpoison_memory_region((char *)__builtin_frame_address(0) - STACK / 2, STACK / 2)
 #else
 #define FORGET_FRAMES() ((void)0)
+#define FRESH_STACK() ((void)0)
 #endif
 
 /* The stealing thread's stack, of which it touches a few KiB; and with room for thread-local memory. */
@@ -49,6 +55,7 @@ static void *in_thread(void *unused)
 {
 	sigset_t all;
 
+	FRESH_STACK();
 	/* libc leaves its own two out: setuid() and pthread_cancel() of the application wait for them. */
 	sigfillset(&all);
 	pthread_sigmask(SIG_SETMASK, &all, NULL);
