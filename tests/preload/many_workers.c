@@ -27,8 +27,13 @@ static void serve(int lfd, unsigned worker)
 static void run(void)
 {
 	int lfd = h_listener(SOCK_NONBLOCK);
+	struct h_result res;
 
 	h_prefork(5, lfd, serve);
+	/* Who was not woken yet still waits for the global listener, and is sent a few connections there. */
+	h_warm_up(lfd);
+	for (unsigned i = 0; i < 3; i++)
+		h_load_on(AF_INET, h_port(lfd), 200, 16, &res);
 	h_shape(lfd);
 }
 
