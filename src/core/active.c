@@ -369,7 +369,7 @@ static bool steer(int fd, unsigned core, const struct fs_target *t, const struct
 		outcome = try_port(fd, t, addr, len, choice.port, rc);
 	} while (outcome == TAKEN && tries < most && fs_destination_port(core, t, now, binds, &choice) == FS_FALLBACK_NONE);
 	saved = errno;
-	if (!binds && (active_tag(fd) & PINNED) && !atomic_load_explicit(&no_port_range, memory_order_relaxed))
+	if (!atomic_load_explicit(&no_port_range, memory_order_relaxed))
 		unpin(fd);
 	/* A bind() that fails takes the address away from the socket. */
 	if (outcome == TAKEN && t->has_source && atomic_load_explicit(&no_port_range, memory_order_relaxed))
