@@ -33,6 +33,7 @@ libfastsock_core_la_SOURCES = \
 	src/core/options.c src/core/options.def src/core/options.h \
 	src/core/path.c src/core/path.h \
 	src/core/policy.c src/core/policy.h \
+	src/core/portbind.c src/core/portbind.h \
 	src/core/ports.c src/core/ports.h \
 	src/core/portsteer.c src/core/portsteer.h \
 	src/core/process.c src/core/process.h \

@@ -8,6 +8,7 @@
 
 #include "destination.h"
 #include "libc.h"
+#include "portbind.h"
 #include "process.h"
 #include "region_lock.h"
 #include "sys/sys.h"
@@ -25,22 +26,13 @@
 #define SAMPLED 0x0400u /* connected, from the core in the low bits; its RX CPU is looked at when it is closed */
 #define LEARN 0x0200u   /* ... and the kernel chose the port */
 #define PINNED 0x0100u  /* in connect(), with one port as its range: left like that by a jump or a cancellation */
-#define BOUND 0x0100u   /* (kernels before 6.3, which know no PINNED) bound to a port that was chosen here */
+#define BOUND 0x0100u   /* (kernels before 6.3, which know no PINNED) its SO_REUSEADDR is ours (portbind.h) */
 #define CORE 0x00ffu
-/*
- * Kernels before 6.3: of the range, one in so many ports may be bound at a time by the
- * processes on all CPUs together. A bound port is taken from all destinations, where the kernel shares
- * its own between them.
- */
-#define BOUND_SHARE 8
 /* Nothing is ever mapped below (vm.mmap_min_addr's usual value is higher). */
 #define LOWEST_ADDRESS 4096
 
 /* One in so many connections is looked at. */
 #define SAMPLE_EVERY 16
-
-/* Since 6.3; found out by the first attempt. Relaxed: at worst, another thread finds it out as well. */
-static _Atomic bool no_port_range;
 
 void fs_active_socket(int fd, int domain, int type, int protocol)
 {
@@ -52,6 +44,30 @@ void fs_active_socket(int fd, int domain, int type, int protocol)
 	fs_fd_set_tag(fd, FS_TAG_ACTIVE, FRESH);
 }
 
+static unsigned active_tag(int fd)
+{
+	uint16_t tag = fs_fd_tag(fd);
+
+	return fs_tag_kind(tag) == FS_TAG_ACTIVE ? fs_tag_index(tag) : 0;
+}
+
+/* The bit, where it means that. */
+static unsigned is_bound(unsigned index)
+{
+	return fs_portbind_needed() && !(index & FRESH) ? index & BOUND : 0;
+}
+
+static void unbind_tag(int fd, unsigned index)
+{
+	index &= ~BOUND;
+	fs_fd_set_tag(fd, index ? FS_TAG_ACTIVE : FS_TAG_NONE, index);
+}
+
+bool fs_active_hides_reuse(int fd)
+{
+	return is_bound(active_tag(fd)) != 0;
+}
+
 void fs_active_setsockopt(int fd, int level, int name)
 {
 	bool elsewhere = (level == SOL_SOCKET && (name == SO_BINDTODEVICE || name == SO_MARK || name == SO_BINDTOIFINDEX)) ||
@@ -60,7 +76,9 @@ void fs_active_setsockopt(int fd, int level, int name)
 	bool matters = (level == SOL_SOCKET && (name == SO_REUSEADDR || name == SO_REUSEPORT)) ||
 		       (level == IPPROTO_IP && name == IP_LOCAL_PORT_RANGE);
 
-	if (elsewhere)
+	if (is_bound(active_tag(fd)) && level == SOL_SOCKET && name == SO_REUSEADDR)
+		unbind_tag(fd, active_tag(fd)); /* now it is the application's */
+	else if (elsewhere)
 		fs_fd_set_tag(fd, FS_TAG_ACTIVE, PLAIN);
 	else if (matters && (fs_tag_index(fs_fd_tag(fd)) & FRESH))
 		fs_fd_set_tag(fd, FS_TAG_NONE, 0);
@@ -96,8 +114,8 @@ static unsigned bound_core(uint32_t now)
 	return fs_self.bound_core;
 }
 
-/* Another machine's address, as far as the address tells. */
-static bool target_of(const struct sockaddr *addr, socklen_t len, struct fs_target *t)
+/* False for what is no address to connect to over TCP. */
+static bool parse(const struct sockaddr *addr, socklen_t len, struct fs_target *t)
 {
 	struct sockaddr_in6 in6;
 	struct sockaddr_in in;
@@ -107,22 +125,31 @@ static bool target_of(const struct sockaddr *addr, socklen_t len, struct fs_targ
 		memcpy(&in, addr, sizeof(in));
 		memcpy(t->remote, &in.sin_addr, 4);
 		t->port = ntohs(in.sin_port);
-	} else if (len >= sizeof(in6) && addr->sa_family == AF_INET6) {
-		memcpy(&in6, addr, sizeof(in6));
-		t->port = ntohs(in6.sin6_port);
-		t->v6 = !IN6_IS_ADDR_V4MAPPED(&in6.sin6_addr);
-		if (t->v6) {
-			memcpy(t->remote, &in6.sin6_addr, 16);
-			t->scope = IN6_IS_ADDR_LINKLOCAL(&in6.sin6_addr) ? in6.sin6_scope_id : 0;
-			return !IN6_IS_ADDR_LOOPBACK(&in6.sin6_addr) && !IN6_IS_ADDR_UNSPECIFIED(&in6.sin6_addr) &&
-			       !IN6_IS_ADDR_MULTICAST(&in6.sin6_addr);
-		}
-		memcpy(t->remote, (char *)&in6.sin6_addr + 12, 4);
-	} else {
-		return false;
+		return true;
 	}
-	/* This machine, "any" (which is this machine), and what no TCP goes to. */
-	return t->remote[0] != 127 && t->remote[0] != 0 && t->remote[0] < 224;
+	if (len < sizeof(in6) || addr->sa_family != AF_INET6)
+		return false;
+	memcpy(&in6, addr, sizeof(in6));
+	t->port = ntohs(in6.sin6_port);
+	t->v6 = !IN6_IS_ADDR_V4MAPPED(&in6.sin6_addr);
+	if (t->v6) {
+		memcpy(t->remote, &in6.sin6_addr, 16);
+		t->scope = IN6_IS_ADDR_LINKLOCAL(&in6.sin6_addr) ? in6.sin6_scope_id : 0;
+	} else {
+		memcpy(t->remote, (char *)&in6.sin6_addr + 12, 4);
+	}
+	return true;
+}
+
+/* Another machine's address, as far as the address tells: not this machine, "any" (which is this machine), or what no TCP goes to. */
+static bool is_elsewhere(const struct fs_target *t)
+{
+	struct in6_addr to;
+
+	if (!t->v6)
+		return t->remote[0] != 127 && t->remote[0] != 0 && t->remote[0] < 224;
+	memcpy(&to, t->remote, sizeof(to));
+	return !IN6_IS_ADDR_LOOPBACK(&to) && !IN6_IS_ADDR_UNSPECIFIED(&to) && !IN6_IS_ADDR_MULTICAST(&to);
 }
 
 union end {
@@ -176,7 +203,7 @@ static bool own_range(int fd)
 	uint32_t range = 0;
 	socklen_t len = sizeof(range);
 
-	return !atomic_load_explicit(&no_port_range, memory_order_relaxed) &&
+	return !fs_portbind_needed() &&
 	       fs_sys_getsockopt(fd, IPPROTO_IP, IP_LOCAL_PORT_RANGE, &range, &len) == 0 && range;
 }
 
@@ -204,57 +231,10 @@ static int set_range(int fd, uint16_t port)
 	return fs_sys_setsockopt(fd, IPPROTO_IP, IP_LOCAL_PORT_RANGE, &range, sizeof(range));
 }
 
-/* Ports that this process has bound. Relaxed: it is a limit, not a lock. */
-static _Atomic uint32_t bound;
-
-static int bind_to(int fd, const struct fs_target *t, const struct sockaddr *addr, uint16_t port)
+static void tag_bound(int fd, bool ours)
 {
-	union end own;
-
-	memset(&own, 0, sizeof(own));
-	own.sa.sa_family = addr->sa_family;
-	if (addr->sa_family == AF_INET) {
-		own.in.sin_port = htons(port);
-		memcpy(&own.in.sin_addr, t->source, 4);
-	} else {
-		own.in6.sin6_port = htons(port);
-		own.in6.sin6_scope_id = t->scope;
-		if (t->v6) {
-			memcpy(&own.in6.sin6_addr, t->source, 16);
-		} else if (t->has_source) {
-			memset((char *)&own.in6.sin6_addr + 10, 0xff, 2);
-			memcpy((char *)&own.in6.sin6_addr + 12, t->source, 4);
-		}
-	}
-	return fs_sys_bind(fd, &own, addr->sa_family == AF_INET ? sizeof(own.in) : sizeof(own.in6));
-}
-
-/*
- * Kernels without IP_LOCAL_PORT_RANGE: bind() to the port, which nobody else may have, so
- * that connect() cannot find the 4-tuple taken: a bound socket could not be given another
- * port. 0 or -errno.
- */
-static int bind_port(int fd, const struct fs_target *t, const struct sockaddr *addr, uint16_t port)
-{
-	int reuse = socket_int(fd, SOL_SOCKET, SO_REUSEADDR), off = 0, rc;
-
-	if (reuse > 0)
-		fs_sys_setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &off, sizeof(off));
-	rc = bind_to(fd, t, addr, port);
-	if (reuse > 0)
-		fs_sys_setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &reuse, sizeof(reuse));
-	if (rc == 0) {
-		atomic_fetch_add_explicit(&bound, 1, memory_order_relaxed);
-		fs_fd_set_tag(fd, FS_TAG_ACTIVE, BOUND);
-	}
-	return rc;
-}
-
-/* Whether this process may bind one more. */
-static bool may_bind(int fd)
-{
-	return (unsigned)fd < FS_FD_MAX && !is_set(fd, SO_REUSEPORT) &&
-	       atomic_load_explicit(&bound, memory_order_relaxed) < fs_destination_ports() / BOUND_SHARE / fs_proc.ncores;
+	if ((unsigned)fd < FS_FD_MAX)
+		fs_fd_set_tag(fd, ours ? FS_TAG_ACTIVE : FS_TAG_NONE, ours ? BOUND : 0);
 }
 
 enum outcome {
@@ -266,7 +246,9 @@ enum outcome {
 static enum outcome try_port(int fd, const struct fs_target *t, const struct sockaddr *addr, socklen_t len, uint16_t port,
 			     int *rc)
 {
-	if (!atomic_load_explicit(&no_port_range, memory_order_relaxed)) {
+	bool ours;
+
+	if (!fs_portbind_needed()) {
 		int set = set_range(fd, port);
 
 		if (set == 0) {
@@ -277,12 +259,13 @@ static enum outcome try_port(int fd, const struct fs_target *t, const struct soc
 		}
 		if (set != -ENOPROTOOPT)
 			return STOP;
-		atomic_store_explicit(&no_port_range, true, memory_order_relaxed);
+		fs_portbind_need();
 	}
-	if (!may_bind(fd))
+	if (is_set(fd, SO_REUSEPORT))
 		return STOP;
-	switch (bind_port(fd, t, addr, port)) {
+	switch (fs_portbind(fd, t, addr, port, &ours)) {
 	case 0:
+		tag_bound(fd, ours);
 		*rc = fs_libc.connect(fd, addr, len);
 		return DONE;
 	case -EADDRINUSE:
@@ -300,19 +283,6 @@ static void unpin(int fd)
 	fs_sys_setsockopt(fd, IPPROTO_IP, IP_LOCAL_PORT_RANGE, &none, sizeof(none));
 	if ((unsigned)fd < FS_FD_MAX)
 		fs_fd_set_tag(fd, FS_TAG_NONE, 0);
-}
-
-static unsigned active_tag(int fd)
-{
-	uint16_t tag = fs_fd_tag(fd);
-
-	return fs_tag_kind(tag) == FS_TAG_ACTIVE ? fs_tag_index(tag) : 0;
-}
-
-/* The bit, where it means that. */
-static unsigned is_bound(unsigned index)
-{
-	return atomic_load_explicit(&no_port_range, memory_order_relaxed) && !(index & FRESH) ? index & BOUND : 0;
 }
 
 static void count(_Atomic uint64_t *counter, uint64_t by)
@@ -354,7 +324,7 @@ static void mark(int fd, unsigned core, bool steered)
 static bool steer(int fd, unsigned core, const struct fs_target *t, const struct sockaddr *addr, socklen_t len, uint32_t now,
 		  struct fs_core_active *c, enum fs_fallback *why, int *rc)
 {
-	bool binds = atomic_load_explicit(&no_port_range, memory_order_relaxed);
+	bool binds = fs_portbind_needed();
 	struct fs_port_choice choice;
 	enum outcome outcome = TAKEN;
 	unsigned tries = 0, most;
@@ -369,11 +339,10 @@ static bool steer(int fd, unsigned core, const struct fs_target *t, const struct
 		outcome = try_port(fd, t, addr, len, choice.port, rc);
 	} while (outcome == TAKEN && tries < most && fs_destination_port(core, t, now, binds, &choice) == FS_FALLBACK_NONE);
 	saved = errno;
-	if (!atomic_load_explicit(&no_port_range, memory_order_relaxed))
+	if (!fs_portbind_needed())
 		unpin(fd);
-	/* A bind() that fails takes the address away from the socket. */
-	if (outcome == TAKEN && t->has_source && atomic_load_explicit(&no_port_range, memory_order_relaxed))
-		bind_to(fd, t, addr, 0);
+	else if (outcome == TAKEN)
+		fs_portbind_restore(fd, t, addr);
 	if (c)
 		count(&c->tries, tries);
 	if (tries > 1 || choice.crowded || outcome != DONE)
@@ -381,6 +350,28 @@ static bool steer(int fd, unsigned core, const struct fs_target *t, const struct
 	errno = saved;
 	*why = outcome == DONE ? FS_FALLBACK_NONE : FS_FALLBACK_TAKEN;
 	return outcome == DONE;
+}
+
+/* The kernel found no port. It is an error only if there is none among those that were bound here, either. */
+static int share(int fd, const struct sockaddr *addr, socklen_t len)
+{
+	struct fs_target t;
+	int rc = -1;
+	bool ours;
+
+	if (fs_portbind_needed_by(fd) && parse(addr, len, &t) && may_choose(fd, &t) && fs_portbind_share(fd, &t, addr, &ours)) {
+		tag_bound(fd, ours);
+		return fs_libc.connect(fd, addr, len);
+	}
+	errno = EADDRNOTAVAIL;
+	return rc;
+}
+
+static int plain(int fd, const struct sockaddr *addr, socklen_t len)
+{
+	int rc = fs_libc.connect(fd, addr, len);
+
+	return FS_UNLIKELY(rc < 0 && errno == EADDRNOTAVAIL) ? share(fd, addr, len) : rc;
 }
 
 int fs_active_connect(int fd, const struct sockaddr *addr, socklen_t len)
@@ -402,17 +393,17 @@ int fs_active_connect(int fd, const struct sockaddr *addr, socklen_t len)
 		fs_fd_set_tag(fd, FS_TAG_NONE, 0); /* not fresh any more, whatever becomes of it */
 	errno = saved;
 	/* The kernel tells who passes a bad pointer; the first page is the usual one. */
-	if ((uintptr_t)addr < LOWEST_ADDRESS || !target_of(addr, len, &t))
-		return fs_libc.connect(fd, addr, len);
+	if ((uintptr_t)addr < LOWEST_ADDRESS || !parse(addr, len, &t) || !is_elsewhere(&t))
+		return plain(fd, addr, len);
 	now = fs_destination_now();
 	core = bound_core(now);
 	if (core == FS_NO_CORE)
-		return fs_libc.connect(fd, addr, len);
+		return plain(fd, addr, len);
 	why = fs_destination_known(core, &t, now);
 	/* What is asked of the socket is asked only where it is of use. */
 	if (why == FS_FALLBACK_NONE && !(tag & FRESH) && !may_choose(fd, &t)) {
 		errno = saved;
-		return fs_libc.connect(fd, addr, len);
+		return plain(fd, addr, len);
 	}
 	errno = saved;
 	c = counters(core, why == FS_FALLBACK_NONE);
@@ -426,7 +417,7 @@ int fs_active_connect(int fd, const struct sockaddr *addr, socklen_t len)
 	}
 	if (c)
 		count(&c->fallback[why], 1);
-	rc = fs_libc.connect(fd, addr, len);
+	rc = plain(fd, addr, len);
 	/* What the map lacks, or got wrong, is learned from these. */
 	if (why == FS_FALLBACK_CPU || why == FS_FALLBACK_WRONG)
 		mark(fd, core, false);
@@ -449,7 +440,7 @@ static void sample(int fd, unsigned index)
 	memset(&peer, 0, sizeof(peer));
 	cpu = socket_int(fd, SOL_SOCKET, SO_INCOMING_CPU);
 	if (core >= fs_proc.ncores || cpu < 0 || fs_sys_getpeername(fd, &peer, &plen) < 0 ||
-	    fs_sys_getsockname(fd, &own, &len) < 0 || !target_of(&peer.sa, plen, &t) || !set_source(&t, &own) ||
+	    fs_sys_getsockname(fd, &own, &len) < 0 || !parse(&peer.sa, plen, &t) || !set_source(&t, &own) ||
 	    !fs_destination_seen(core, &t, (uint16_t)port_of(&own), (unsigned)cpu, fs_destination_now()))
 		return;
 	c = counters(core, false);
@@ -472,14 +463,7 @@ void fs_active_shutdown(int fd)
 
 void fs_active_dropped(int fd)
 {
-	unsigned index = active_tag(fd);
-	uint32_t n = atomic_load_explicit(&bound, memory_order_relaxed);
-
 	fs_fd_set_tag(fd, FS_TAG_NONE, 0);
-	if (!is_bound(index))
-		return;
-	while (n && !atomic_compare_exchange_weak_explicit(&bound, &n, n - 1, memory_order_relaxed, memory_order_relaxed))
-		;
 }
 
 void fs_active_closing(int fd)

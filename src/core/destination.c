@@ -5,7 +5,7 @@
 #include <time.h>
 
 #include "nic.h"
-#include "ports.h"
+#include "portbind.h"
 #include "process.h"
 #include "route.h"
 #include "siphash.h"
@@ -165,6 +165,16 @@ struct found {
 	uint32_t base;
 };
 
+/* By who is `looking`. What cannot be read any more, in a chroot, stays as it was. */
+static void read_ports(uint32_t now)
+{
+	if (ports_read && ports_read + PORTS_AGAIN >= now)
+		return;
+	if (fs_ports_read(&ports) == 0)
+		atomic_store_explicit(&range, ports.high << 16 | ports.low, memory_order_relaxed);
+	ports_read = now;
+}
+
 /*
  * Asks the kernel, without the table. False when somebody else does at this moment. All
  * signals are blocked: a handler that jumps away would leave `looking` set.
@@ -181,11 +191,7 @@ static bool look(const struct fs_target *t, uint32_t now, struct found *out)
 		fs_sys_restore_signals(&old);
 		return false;
 	}
-	if (!ports_read || ports_read + PORTS_AGAIN < now) {
-		if (fs_ports_read(&ports) == 0)
-			atomic_store_explicit(&range, ports.high << 16 | ports.low, memory_order_relaxed);
-		ports_read = now;
-	}
+	read_ports(now);
 	if (fs_route_get(t->v6, t->remote, t->has_source ? t->source : NULL, t->scope, &route) == 0 && !route.local &&
 	    route.ifindex && route.has_source)
 		out->nic = fs_nic_get(route.ifindex, now);
@@ -282,15 +288,17 @@ enum fs_fallback fs_destination_known(unsigned core, const struct fs_target *t, 
 }
 
 /* The next port of the core's walk, or 0 when none leads there. Table taken. */
-static uint16_t walk(struct table *own, const struct entry *e, unsigned core)
+static uint16_t walk(struct table *own, const struct entry *e, unsigned core, bool binds)
 {
 	uint32_t ends = atomic_load_explicit(&range, memory_order_relaxed), *counter = &own->counter[e->counter];
-	unsigned low = ends & 0xffff, span = (ends >> 16) - low + 1, wanted = fs_proc.cpu[core], at;
+	unsigned low = ends & 0xffff, high = ends >> 16, span, wanted = fs_proc.cpu[core], at;
 
 	if (!ends)
 		return 0;
-	at = (e->start + *counter) % span;
-
+	if (binds)
+		low = fs_portbind_lowest(low, high);
+	span = high + 1 - low;
+	at = span ? (e->start + *counter) % span : 0;
 	for (unsigned i = 0; i < span; i++) {
 		unsigned port = low + at;
 
@@ -308,11 +316,11 @@ static uint16_t walk(struct table *own, const struct entry *e, unsigned core)
  * Of the ports that were tried lately, so many of FREE_ALL were free. Each try costs two
  * system calls: while one in twelve is free, 15 tries mostly find it, and are quicker than the kernel's own
  * search of a range that is so full; below that, one connect in 8 tries one port, to see whether
- * it got better. Ports that are bound are taken from all destinations, so that is given up while plenty are left.
+ * it got better. A port that is bound costs four, and is found among fewer.
  */
 #define FREE_ALL 255
 #define FREE_ENOUGH (FREE_ALL / 12)
-#define FREE_ENOUGH_TO_BIND (FREE_ALL * 3 / 4)
+#define FREE_ENOUGH_TO_BIND (FREE_ALL / 6)
 #define FREE_WEIGHT 16
 #define PROBE_EVERY 8
 
@@ -353,7 +361,7 @@ enum fs_fallback fs_destination_port(unsigned core, const struct fs_target *t, u
 		else if (e->none_at == changes + 1)
 			why = FS_FALLBACK_CPU;
 		else
-			out->port = walk(own, e, core);
+			out->port = walk(own, e, core, binds);
 		if (!why && !out->port) {
 			why = FS_FALLBACK_CPU;
 			e->none_at = changes + 1;
@@ -363,11 +371,18 @@ enum fs_fallback fs_destination_port(unsigned core, const struct fs_target *t, u
 	return why;
 }
 
-uint32_t fs_destination_ports(void)
+bool fs_destination_ports(struct fs_ports *out)
 {
-	uint32_t ends = atomic_load_explicit(&range, memory_order_relaxed);
+	bool known;
 
-	return ends ? (ends >> 16) - (ends & 0xffff) + 1 : 0;
+	if (!try_take(&looking))
+		return false;
+	read_ports(fs_destination_now());
+	known = atomic_load_explicit(&range, memory_order_relaxed) != 0;
+	if (known)
+		*out = ports;
+	let_go(&looking);
+	return known;
 }
 
 /* The entry as it is, with the table taken, or NULL. */
@@ -437,6 +452,21 @@ bool fs_destination_seen(unsigned core, const struct fs_target *t, uint16_t port
 	if (nic->map.kind == FS_RX_RSS)
 		fs_rxmap_seen(&nic->map, fs_rxmap_queue(&nic->map, t->v6, base, port), cpu);
 	return true;
+}
+
+void fs_destination_before_chroot(void)
+{
+	uint32_t now = fs_destination_now();
+	sigset_t old;
+
+	fs_sys_block_signals(&old);
+	if (try_take(&looking)) {
+		ports_read = 0;
+		read_ports(now);
+		fs_nic_all(now);
+		let_go(&looking);
+	}
+	fs_sys_restore_signals(&old);
 }
 
 void fs_destination_forget(void)

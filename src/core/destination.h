@@ -6,6 +6,7 @@
 #ifndef FS_DESTINATION_H
 #define FS_DESTINATION_H
 
+#include "ports.h"
 #include "region.h"
 
 struct fs_target {
@@ -29,7 +30,7 @@ uint32_t fs_destination_now(void);
  * The port to try for a connection from `core`'s CPU, or why there is none. The first call for
  * a destination, and one each second, asks the kernel for the route, which takes some ten
  * microseconds; all others take no system call. Never waits: who finds somebody else at work
- * gets FS_FALLBACK_BUSY. `binds`: the port will be bound (kernels before 6.3). Signal-safe. fs_destination_known() asks without choosing a port.
+ * gets FS_FALLBACK_BUSY. `binds`: the port will be bound (portbind.h). Signal-safe. fs_destination_known() asks without choosing a port.
  */
 enum fs_fallback fs_destination_port(unsigned core, const struct fs_target *t, uint32_t now, bool binds,
 				     struct fs_port_choice *out);
@@ -42,8 +43,11 @@ void fs_destination_tried(unsigned core, const struct fs_target *t, unsigned tri
  */
 bool fs_destination_seen(unsigned core, const struct fs_target *t, uint16_t port, unsigned cpu, uint32_t now);
 
-/* How many source ports there are in all, as of the last look; 0 before the first one. */
-uint32_t fs_destination_ports(void);
+/* The source ports as they are now, or were when they could be read last; false when they never could. Signals blocked. */
+bool fs_destination_ports(struct fs_ports *out);
+
+/* Before /proc, /sys and /run get out of sight: what has to be read there is read now, and kept. */
+void fs_destination_before_chroot(void);
 
 /* In a forked child: nothing is known, and the ports are others than the parent's. */
 void fs_destination_forget(void);

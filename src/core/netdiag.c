@@ -1,6 +1,6 @@
 /*
- * sock_diag(7): a dump of the TCP listeners, one family at a time. The kernel
- * answers a dump while it is being asked, so nothing here ever waits: a read
+ * sock_diag(7): a dump of the TCP listeners, one family at a time, and single connections. The
+ * kernel answers while it is being asked, so nothing here ever waits: a read
  * that finds nothing is an error, not a reason to sleep.
  */
 #include "netdiag.h"
@@ -45,41 +45,57 @@ struct dump {
 	_Alignas(struct nlmsghdr) char reply[REPLY_MAX]; /* messages start at multiples of 4, and hold nothing larger */
 };
 
-static int ask(const struct dump *d, uint8_t family)
+static int question_socket(void)
 {
-	struct request req;
+	return fs_sys_socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_SOCK_DIAG);
+}
+
+/* A question without its details. */
+static void begin(struct request *req, uint16_t flags, uint8_t family)
+{
+	memset(req, 0, sizeof(*req));
+	req->head.nlmsg_len = sizeof(*req);
+	req->head.nlmsg_type = SOCK_DIAG_BY_FAMILY;
+	req->head.nlmsg_flags = NLM_F_REQUEST | flags;
+	req->diag.sdiag_family = family;
+	req->diag.sdiag_protocol = IPPROTO_TCP;
+}
+
+static int put_question(int fd, const struct request *req)
+{
 	struct sockaddr_nl kernel;
 	long sent;
 
-	memset(&req, 0, sizeof(req));
-	req.head.nlmsg_len = sizeof(req);
-	req.head.nlmsg_type = SOCK_DIAG_BY_FAMILY;
-	req.head.nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP;
+	memset(&kernel, 0, sizeof(kernel));
+	kernel.nl_family = AF_NETLINK;
+	sent = fs_sys_sendto(fd, req, sizeof(*req), &kernel, sizeof(kernel));
+	if (sent < 0)
+		return (int)sent;
+	return sent == (long)sizeof(*req) ? 0 : -EIO;
+}
+
+static int ask(const struct dump *d, uint8_t family)
+{
+	struct request req;
+
+	begin(&req, NLM_F_DUMP, family);
 	req.head.nlmsg_seq = d->seq;
-	req.diag.sdiag_family = family;
-	req.diag.sdiag_protocol = IPPROTO_TCP;
 	req.diag.idiag_states = 1u << STATE_LISTEN;
 	/* The kernel leaves out other ports, but for 0, so that one port's listeners mostly fit one reply. */
 	req.diag.id.idiag_sport = htons(d->port);
-
-	memset(&kernel, 0, sizeof(kernel));
-	kernel.nl_family = AF_NETLINK;
-	sent = fs_sys_sendto(d->fd, &req, sizeof(req), &kernel, sizeof(kernel));
-	if (sent < 0)
-		return (int)sent;
-	return sent == (long)sizeof(req) ? 0 : -EIO;
+	return put_question(d->fd, &req);
 }
 
-/* Bytes received into d->reply, or -errno; a reply that does not fit is an error, because its end is lost. */
-static long receive(struct dump *d)
+/* Bytes received, or -errno; a reply that does not fit is an error, because its end is lost. */
+static long receive(int fd, char *reply, size_t size)
 {
 	long n;
 	int interrupts = 0;
 
 	do
-		n = fs_sys_recv(d->fd, d->reply, sizeof(d->reply), MSG_DONTWAIT | MSG_TRUNC);
+		n = fs_sys_recv(fd, reply, size, MSG_DONTWAIT | MSG_TRUNC);
 	while (n == -EINTR && ++interrupts < INTERRUPTS_MAX);
-	if (n > (long)sizeof(d->reply))
+	if (n > (long)size)
 		return -EMSGSIZE;
 	return n ? n : -EIO;
 }
@@ -163,7 +179,7 @@ static int dump_family(struct dump *d, uint8_t family)
 	d->seq++;
 	rc = ask(d, family);
 	for (unsigned i = 0; rc == 0 && i < REPLIES_MAX; i++) {
-		long left = receive(d);
+		long left = receive(d->fd, d->reply, sizeof(d->reply));
 		const char *at = d->reply;
 
 		if (left < 0)
@@ -191,7 +207,7 @@ int fs_netdiag_listeners(uint16_t port, bool (*each)(const struct fs_netdiag_lis
 	struct dump d;
 	int rc;
 
-	d.fd = fs_sys_socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_SOCK_DIAG);
+	d.fd = question_socket();
 	if (d.fd < 0)
 		return d.fd;
 	d.seq = 0;
@@ -204,4 +220,52 @@ int fs_netdiag_listeners(uint16_t port, bool (*each)(const struct fs_netdiag_lis
 		rc = dump_family(&d, AF_INET6);
 	fs_sys_close(d.fd);
 	return rc;
+}
+
+static bool none(const struct fs_netdiag_listener *l, void *arg)
+{
+	(void)l;
+	(void)arg;
+	return false;
+}
+
+int fs_netdiag_open(void)
+{
+	/* A kernel that has no answer to any question says "no such connection", too: a dump tells them apart. */
+	int rc = fs_netdiag_listeners(1, none, NULL);
+
+	return rc < 0 ? rc : question_socket();
+}
+
+int fs_netdiag_taken(int diag, const struct fs_netdiag_flow *f)
+{
+	_Alignas(struct nlmsghdr) char reply[REPLY_MAX];
+	const struct nlmsghdr *head = (const struct nlmsghdr *)reply;
+	size_t size = f->v6 ? 16 : 4;
+	struct request req;
+	long n;
+	int rc;
+
+	begin(&req, 0, f->v6 ? AF_INET6 : AF_INET);
+	req.diag.idiag_states = ~0u;
+	req.diag.id.idiag_sport = htons(f->local_port);
+	req.diag.id.idiag_dport = htons(f->remote_port);
+	req.diag.id.idiag_if = f->scope;
+	memcpy(req.diag.id.idiag_src, f->local, size);
+	memcpy(req.diag.id.idiag_dst, f->remote, size);
+	req.diag.id.idiag_cookie[0] = req.diag.id.idiag_cookie[1] = INET_DIAG_NOCOOKIE;
+	rc = put_question(diag, &req);
+	if (rc < 0)
+		return rc;
+	n = receive(diag, reply, sizeof(reply));
+	if (n < 0)
+		return (int)n;
+	if (n < (long)sizeof(*head) || head->nlmsg_len > (unsigned long)n)
+		return -EIO;
+	if (head->nlmsg_type == SOCK_DIAG_BY_FAMILY)
+		return 1;
+	if (head->nlmsg_type != NLMSG_ERROR || head->nlmsg_len < NLMSG_LENGTH(sizeof(rc)))
+		return -EIO;
+	memcpy(&rc, reply + NLMSG_HDRLEN, sizeof(rc));
+	return rc == -ENOENT ? 0 : rc < 0 ? rc : -EIO;
 }

@@ -46,13 +46,20 @@ static void guess(unsigned queue, unsigned cpu, void *arg)
 	fs_rxmap_guess(arg, queue, cpu);
 }
 
-/* By XDP, by what the operator says, by what the NIC says; FS_RX_NONE otherwise, or where all goes to one CPU anyway. */
-static void describe(struct fs_nic *n)
+/*
+ * By XDP, by what the operator says, by what the NIC says; FS_RX_NONE otherwise, or where all goes to one CPU anyway.
+ * An XDP program's note never changes, and cannot be read any more in a chroot.
+ */
+static void describe(struct fs_nic *n, const struct fs_nic *old)
 {
 	struct fs_portsteer steer;
 	struct fs_rss rss;
 
 	n->map.kind = FS_RX_NONE;
+	if (old && n->xdp && old->xdp == n->xdp && old->map.kind == FS_RX_PORTS) {
+		fs_rxmap_ports(&n->map, old->map.cpu, old->map.ncpus);
+		return;
+	}
 	if (n->xdp && fs_portsteer_read(n->xdp, n->ifindex, &steer) == 0) {
 		fs_rxmap_ports(&n->map, steer.cpu, steer.ncpus);
 	} else if (fs_proc.options.rss[0] && fs_rss_text(fs_proc.options.rss, n->name, &rss) == 1) {
@@ -100,7 +107,7 @@ static struct fs_nic *look(const struct fs_link *link, unsigned ifindex, uint32_
 	memcpy(n->name, link->name, sizeof(n->name));
 	n->ifindex = ifindex;
 	n->xdp = link->xdp;
-	describe(n);
+	describe(n, old);
 	if (old && strcmp(old->name, n->name) == 0 && same_map(&old->map, &n->map)) {
 		old->looked = now;
 		return old;
@@ -141,6 +148,16 @@ struct fs_nic *fs_nic_get(unsigned ifindex, uint32_t now)
 		ways[at].looked = now;
 	}
 	return ways[at].nic;
+}
+
+static void look_at(unsigned ifindex, void *arg)
+{
+	fs_nic_get(ifindex, *(uint32_t *)arg);
+}
+
+void fs_nic_all(uint32_t now)
+{
+	fs_nicinfo_interfaces(look_at, &now);
 }
 
 void fs_nic_observed(struct fs_nic *n, unsigned foretold, unsigned seen, uint32_t now)

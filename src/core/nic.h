@@ -35,6 +35,9 @@ struct fs_nic {
  */
 struct fs_nic *fs_nic_get(unsigned ifindex, uint32_t now);
 
+/* Likewise all interfaces, as long as there is a /sys to read what the kernel tells nowhere else. */
+void fs_nic_all(uint32_t now);
+
 /* Whether the map is believed at the moment. */
 static inline bool fs_nic_trusted(const struct fs_nic *n, uint32_t now)
 {

@@ -154,35 +154,86 @@ static void one_irq(unsigned irq, void (*each)(unsigned queue, unsigned cpu, voi
 		each((unsigned)queue, cpu, arg);
 }
 
+/* Calls `each` for the entries of a directory, which is closed. */
+static void list(int fd, void (*each)(const char *entry, void *arg), void *arg)
+{
+	_Alignas(8) char entries[2048];
+	long n;
+
+	while ((n = fs_sys_getdents(fd, entries, sizeof(entries))) > 0)
+		for (long at = 0; at < n; at += fs_sys_dirent_size(entries + at))
+			each(fs_sys_dirent_name(entries + at), arg);
+	fs_sys_close(fd);
+}
+
+static bool take_number(const char *text, unsigned *out)
+{
+	*out = 0;
+	if (!isdigit((unsigned char)*text))
+		return false;
+	for (; isdigit((unsigned char)*text) && *out < 1u << 24; text++)
+		*out = *out * 10 + (unsigned)(*text - '0');
+	return true;
+}
+
+struct irqs {
+	void (*each)(unsigned queue, unsigned cpu, void *arg);
+	void *arg;
+	unsigned n;
+};
+
+static void irq_entry(const char *entry, void *arg)
+{
+	struct irqs *irqs = arg;
+	unsigned irq;
+
+	if (take_number(entry, &irq) && irqs->n++ < IRQS_MAX)
+		one_irq(irq, irqs->each, irqs->arg);
+}
+
 void fs_nicinfo_queues(const char *interface, void (*each)(unsigned queue, unsigned cpu, void *arg), void *arg)
 {
 	/* A virtio device has its interrupts at the PCI device above it. */
 	static const char *const place[] = { "/device/msi_irqs", "/device/../msi_irqs" };
+	struct irqs irqs = { each, arg, 0 };
 	char path[96] = "/sys/class/net/";
-	_Alignas(8) char entries[2048];
 	size_t len = strlen(path), name = strnlen(interface, IFNAMSIZ);
-	unsigned irqs = 0;
 	int fd = -1;
-	long n;
 
 	memcpy(path + len, interface, name);
 	for (unsigned i = 0; fd < 0 && i < FS_COUNT(place); i++) {
 		strcpy(path + len + name, place[i]);
 		fd = fs_sys_open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	}
-	if (fd < 0)
-		return;
-	while ((n = fs_sys_getdents(fd, entries, sizeof(entries))) > 0)
-		for (long at = 0; at < n && irqs < IRQS_MAX; at += fs_sys_dirent_size(entries + at)) {
-			const char *entry = fs_sys_dirent_name(entries + at);
-			unsigned irq = 0;
+	if (fd >= 0)
+		list(fd, irq_entry, &irqs);
+}
 
-			if (!isdigit((unsigned char)*entry))
-				continue;
-			for (; isdigit((unsigned char)*entry) && irq < 1u << 24; entry++)
-				irq = irq * 10 + (unsigned)(*entry - '0');
-			irqs++;
-			one_irq(irq, each, arg);
-		}
-	fs_sys_close(fd);
+struct interfaces {
+	void (*each)(unsigned ifindex, void *arg);
+	void *arg;
+};
+
+static void interface_entry(const char *entry, void *arg)
+{
+	const struct interfaces *to = arg;
+	char path[64] = "/sys/class/net/", text[16];
+	size_t len = strlen(path), name = strlen(entry);
+	unsigned ifindex;
+
+	if (name >= IFNAMSIZ || entry[0] == '.')
+		return;
+	memcpy(path + len, entry, name);
+	strcpy(path + len + name, "/ifindex");
+	if (fs_sys_read_file(path, text, sizeof(text)) > 0 && take_number(text, &ifindex))
+		to->each(ifindex, to->arg);
+}
+
+void fs_nicinfo_interfaces(void (*each)(unsigned ifindex, void *arg), void *arg)
+{
+	struct interfaces to = { each, arg };
+	int fd = fs_sys_open("/sys/class/net", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	if (fd >= 0)
+		list(fd, interface_entry, &to);
 }

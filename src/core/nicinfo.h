@@ -21,6 +21,9 @@ bool fs_nicinfo_hashes_ports(const char *interface, bool v6);
  */
 void fs_nicinfo_queues(const char *interface, void (*each)(unsigned queue, unsigned cpu, void *arg), void *arg);
 
+/* Calls `each` for every interface of the network namespace that /sys shows. */
+void fs_nicinfo_interfaces(void (*each)(unsigned ifindex, void *arg), void *arg);
+
 /* Pure: the receive queue that an interrupt's name tells ("virtio0-input.3", "eth0-TxRx-3"), or -1. */
 int fs_nicinfo_queue_of(const char *irq_name);
 

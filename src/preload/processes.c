@@ -8,10 +8,12 @@
 #include "real.h"
 
 #include <alloca.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <stdarg.h>
 #include <unistd.h>
 
+#include "core/destination.h"
 #include "core/handover.h"
 #include "core/process.h"
 #include "core/stealer.h"
@@ -19,6 +21,17 @@
 
 /* What is defined from here on is what the version script exports, but for the static functions. */
 #pragma GCC visibility push(default)
+
+int chroot(const char *path)
+{
+	int saved = errno;
+
+	if (fs_proc.connects && !fs_foreign_process()) {
+		fs_destination_before_chroot();
+		errno = saved;
+	}
+	return FS_REAL(chroot)(path);
+}
 
 /* Runs a call with the thread's own affinity, and binds it again if it returns. */
 #define UNBOUND(type, call)                                               \

@@ -164,6 +164,8 @@ int getsockopt(int fd, int level, int name, void *value, socklen_t *len)
 	if (FS_UNLIKELY(l != NULL) && rc == 0 && level == SOL_SOCKET && name == SO_REUSEPORT) {
 		reuse = fs_group_rec(l->group)->reuseport != 0;
 		memcpy(value, &reuse, *len < sizeof(reuse) ? *len : sizeof(reuse));
+	} else if (name == SO_REUSEADDR && level == SOL_SOCKET && rc == 0 && fs_active_hides_reuse(fd)) {
+		memset(value, 0, *len);
 	}
 	return rc;
 }
