@@ -31,6 +31,7 @@ libfastsock_core_la_SOURCES = \
 	src/core/nic.c src/core/nic.h \
 	src/core/nicinfo.c src/core/nicinfo.h \
 	src/core/options.c src/core/options.def src/core/options.h \
+	src/core/parking.c src/core/parking.h \
 	src/core/path.c src/core/path.h \
 	src/core/policy.c src/core/policy.h \
 	src/core/portbind.c src/core/portbind.h \

@@ -2,6 +2,7 @@
 #include "reg.h"
 
 #include "log.h"
+#include "parking.h"
 #include "sys/sys.h"
 #include "worker.h"
 
@@ -112,9 +113,9 @@ void fs_reg_set_quiet(const struct fs_instance *in, struct fs_reg *r, bool quiet
 	if (!fs_instance_owned(in))
 		return;
 	if (quiet)
-		fs_worker_park((unsigned)in->slot - 1, fs_reg_listener(r)->group);
+		fs_parking_park((unsigned)in->slot - 1, fs_reg_listener(r)->group);
 	else
-		fs_worker_unpark((unsigned)in->slot - 1, fs_reg_listener(r)->group);
+		fs_parking_unpark((unsigned)in->slot - 1, fs_reg_listener(r)->group);
 }
 
 /* A lapsed registration that did not come back: out of what is waited for. */

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "inner.h"
+#include "parking.h"
 #include "stealer.h"
 #include "worker.h"
 
@@ -41,7 +42,7 @@ int fs_waiter_join(unsigned group, unsigned member)
 			fs_self.inner[group] = fd;
 	}
 	if (fs_self.inner[group]) {
-		fs_worker_unpark((unsigned)fs_self.slot - 1, group);
+		fs_parking_unpark((unsigned)fs_self.slot - 1, group);
 		fs_self.waiting[group / 64] |= UINT64_C(1) << (group % 64);
 		fs_self.waits = true;
 	}
@@ -84,7 +85,7 @@ void fs_waiter_absent(const uint64_t *present)
 			continue;
 		}
 		fs_self.waiting[g / 64] &= ~bit;
-		fs_worker_park((unsigned)fs_self.slot - 1, g);
+		fs_parking_park((unsigned)fs_self.slot - 1, g);
 	}
 	fs_leave(&old);
 }

@@ -11,63 +11,12 @@
 #include "hub.h"
 #include "log.h"
 #include "libc.h"
+#include "parking.h"
 #include "sockopt.h"
 #include "steering.h"
 #include "strangers.h"
 #include "sys/sys.h"
 #include "worker_rec.h"
-
-/* ---- parking ---- */
-
-static bool listens(unsigned group, unsigned core)
-{
-	return core < fs_proc.ncores && fs_group_own(group) &&
-	       atomic_load_explicit(&fs_core_rec(group, core)->member, memory_order_relaxed);
-}
-
-/*
- * A core is parked when none of its workers waits: the others look after its queue from
- * now on, those that run by themselves, those that sleep when the stealing thread wakes
- * them.
- */
-static void park_if_deserted(unsigned group, unsigned core)
-{
-	if (listens(group, core) && !fs_workers_waiting(group, core))
-		fs_help_set(group, core, FS_HELP_PARKED);
-}
-
-/* Its last worker left. What arrives later, of handshakes that are under way, the stealing thread notices. */
-static void desert(unsigned group, unsigned core)
-{
-	if (!listens(group, core) || fs_workers_waiting(group, core))
-		return;
-	if (fs_workers_serving(group, core))
-		fs_help_set(group, core, FS_HELP_PARKED);
-	else if (fs_sockopt_queue(fs_groups[group].local[core]) > 0)
-		fs_help_set(group, core, FS_HELP_DESERTED);
-	else
-		fs_help_set(group, core, FS_HELP_NONE);
-}
-
-static uint32_t core_of(unsigned slot)
-{
-	return atomic_load_explicit(&fs_worker_rec(slot)->core, memory_order_relaxed);
-}
-
-void fs_worker_park(unsigned slot, unsigned group)
-{
-	fs_rec_set(fs_worker_rec(slot)->parked, group);
-	park_if_deserted(group, core_of(slot));
-}
-
-void fs_worker_unpark(unsigned slot, unsigned group)
-{
-	uint32_t core = core_of(slot);
-
-	fs_rec_clear(fs_worker_rec(slot)->parked, group);
-	if (core < fs_proc.ncores && fs_group_own(group) && fs_help_of(group, core) >= FS_HELP_PARKED)
-		fs_help_set(group, core, FS_HELP_NONE);
-}
 
 /* ---- slots ---- */
 
@@ -85,7 +34,7 @@ static void rec_leave(unsigned slot, unsigned group, bool steer)
 	fs_rec_clear(w->serving, group);
 	fs_rec_clear(w->parked, group);
 	if (fs_group_own(group)) {
-		desert(group, core_of(slot));
+		fs_parking_left(slot, group);
 	} else {
 		for (unsigned m = 0; m < fs_group_members(group); m++) {
 			struct fs_member_rec *rec = &fs_group_rec(group)->member[m];
@@ -254,7 +203,7 @@ static bool serve_own(unsigned group)
 		fs_steering_abandon(group, "the kernel refuses the steering program", -rc);
 		return false;
 	}
-	fs_worker_unpark((unsigned)fs_self.slot - 1, group);
+	fs_parking_unpark((unsigned)fs_self.slot - 1, group);
 	fs_self.view = core;
 	fs_proc.stealing_wanted = true;
 	fs_heir_listen(group);

@@ -41,14 +41,6 @@ void fs_worker_reap(void);
 void fs_worker_back(void);
 
 /*
- * Parking: the worker, which serves, does not wait for the group at the
- * moment. When no worker of its core does, the others watch the core's local
- * listener too. Steering is left alone. No lock needed.
- */
-void fs_worker_park(unsigned slot, unsigned group);
-void fs_worker_unpark(unsigned slot, unsigned group);
-
-/*
  * fs_self as it is by this thread's own slot: local listeners of the groups
  * that it serves, and no inner instance that was made before descriptors were closed.
  */
