@@ -257,9 +257,9 @@ static enum outcome try_port(int fd, const struct fs_target *t, const struct soc
 			*rc = fs_libc.connect(fd, addr, len);
 			return *rc < 0 && errno == EADDRNOTAVAIL ? TAKEN : DONE;
 		}
-		if (set != -ENOPROTOOPT)
-			return STOP;
-		fs_portbind_need();
+		if (set == -ENOPROTOOPT)
+			fs_portbind_need(); /* from now on: somebody forbade it */
+		return STOP;
 	}
 	if (is_set(fd, SO_REUSEPORT))
 		return STOP;
@@ -324,7 +324,7 @@ static void mark(int fd, unsigned core, bool steered)
 static bool steer(int fd, unsigned core, const struct fs_target *t, const struct sockaddr *addr, socklen_t len, uint32_t now,
 		  struct fs_core_active *c, enum fs_fallback *why, int *rc)
 {
-	bool binds = fs_portbind_needed();
+	bool binds = fs_portbind_needed_by(fd);
 	struct fs_port_choice choice;
 	enum outcome outcome = TAKEN;
 	unsigned tries = 0, most;

@@ -19,25 +19,31 @@
 #define REST 16
 
 /* Found out by the first attempt. Relaxed: at worst, another thread finds it out as well. */
-static _Atomic bool needed;
+static _Atomic enum { UNKNOWN, NOT_NEEDED, NEEDED } state;
 
 bool fs_portbind_needed(void)
 {
-	return atomic_load_explicit(&needed, memory_order_relaxed);
+	return atomic_load_explicit(&state, memory_order_relaxed) == NEEDED;
 }
 
 void fs_portbind_need(void)
 {
-	atomic_store_explicit(&needed, true, memory_order_relaxed);
+	atomic_store_explicit(&state, NEEDED, memory_order_relaxed);
 }
 
 bool fs_portbind_needed_by(int fd)
 {
 	uint32_t range;
 	socklen_t len = sizeof(range);
+	int rc;
 
-	if (!fs_portbind_needed() && fs_sys_getsockopt(fd, IPPROTO_IP, IP_LOCAL_PORT_RANGE, &range, &len) == -ENOPROTOOPT)
-		fs_portbind_need();
+	if (FS_UNLIKELY(atomic_load_explicit(&state, memory_order_relaxed) == UNKNOWN)) {
+		rc = fs_sys_getsockopt(fd, IPPROTO_IP, IP_LOCAL_PORT_RANGE, &range, &len);
+		if (rc == 0)
+			atomic_store_explicit(&state, NOT_NEEDED, memory_order_relaxed);
+		else if (rc == -ENOPROTOOPT)
+			fs_portbind_need();
+	}
 	return fs_portbind_needed();
 }
 

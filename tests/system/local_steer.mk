@@ -1,5 +1,6 @@
 # Steering by port: the command, and connections between network namespaces.
 STEER_TESTS = \
+	tests/system/connect_old_kernel.test \
 	tests/system/connect_proxy.test \
 	tests/system/connect_veth.test \
 	tests/system/steer_cli.test \
@@ -10,6 +11,8 @@ EXTRA_DIST += $(STEER_TESTS) tests/system/netns.sh
 
 check_PROGRAMS += tests/lib/connect_calls
 tests_lib_connect_calls_SOURCES = tests/lib/connect_calls.c
+check_PROGRAMS += tests/lib/two_destinations
+tests_lib_two_destinations_SOURCES = tests/lib/two_destinations.c
 
 if STEER
 check_PROGRAMS += tests/lib/steer_ports
