@@ -3,6 +3,7 @@ libfastsock_core_la_SOURCES = \
 	src/sys/sys.c src/sys/sys.h \
 	src/core/accept.c src/core/accept.h \
 	src/core/active.c src/core/active.h \
+	src/core/active_socket.c src/core/active_socket.h \
 	src/core/address.c src/core/address.h \
 	src/core/balance.c src/core/balance.h \
 	src/core/balancing.c src/core/balancing.h \
@@ -35,6 +36,7 @@ libfastsock_core_la_SOURCES = \
 	src/core/path.c src/core/path.h \
 	src/core/policy.c src/core/policy.h \
 	src/core/portbind.c src/core/portbind.h \
+	src/core/portrange.c src/core/portrange.h \
 	src/core/ports.c src/core/ports.h \
 	src/core/portsteer.c src/core/portsteer.h \
 	src/core/process.c src/core/process.h \
@@ -53,6 +55,7 @@ libfastsock_core_la_SOURCES = \
 	src/core/steer.h src/core/steer_compile.c src/core/steer_plan.c \
 	src/core/steering.c src/core/steering.h \
 	src/core/strangers.c src/core/strangers.h \
+	src/core/target.c src/core/target.h \
 	src/core/tick.c src/core/tick.h \
 	src/core/toeplitz.c src/core/toeplitz.h \
 	src/core/topology.c src/core/topology.h \

@@ -1,11 +1,12 @@
 #define _GNU_SOURCE
 #include "active.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
+#include <linux/in6.h>
 #include <netinet/in.h>
 #include <string.h>
 
+#include "active_socket.h"
 #include "destination.h"
 #include "libc.h"
 #include "portbind.h"
@@ -13,82 +14,11 @@
 #include "region_lock.h"
 #include "sys/sys.h"
 
-#ifndef IP_LOCAL_PORT_RANGE /* Linux 6.3 */
-#define IP_LOCAL_PORT_RANGE 51
-#endif
-
-/*
- * What a tag says of an active socket, in its index. A socket without a tag may have been
- * made past the hooks, and is asked.
- */
-#define FRESH 0x1000u   /* made by socket(), a TCP socket, and nothing happened to it since that would matter */
-#define PLAIN 0x0800u   /* it has an option that sends it another way: left alone */
-#define SAMPLED 0x0400u /* connected, from the core in the low bits; its RX CPU is looked at when it is closed */
-#define LEARN 0x0200u   /* ... and the kernel chose the port */
-#define PINNED 0x0100u  /* in connect(), with one port as its range: left like that by a jump or a cancellation */
-#define BOUND 0x0100u   /* (kernels before 6.3, which know no PINNED) its SO_REUSEADDR is ours (portbind.h) */
-#define CORE 0x00ffu
 /* Nothing is ever mapped below (vm.mmap_min_addr's usual value is higher). */
 #define LOWEST_ADDRESS 4096
 
 /* One in so many connections is looked at. */
 #define SAMPLE_EVERY 16
-
-void fs_active_socket(int fd, int domain, int type, int protocol)
-{
-	if (fd < 0 || (unsigned)fd >= FS_FD_MAX || !fs_proc.connects)
-		return;
-	if ((domain != AF_INET && domain != AF_INET6) || (type & ~(SOCK_NONBLOCK | SOCK_CLOEXEC)) != SOCK_STREAM ||
-	    (protocol != 0 && protocol != IPPROTO_TCP))
-		return;
-	fs_fd_set_tag(fd, FS_TAG_ACTIVE, FRESH);
-}
-
-static unsigned active_tag(int fd)
-{
-	uint16_t tag = fs_fd_tag(fd);
-
-	return fs_tag_kind(tag) == FS_TAG_ACTIVE ? fs_tag_index(tag) : 0;
-}
-
-/* The bit, where it means that. */
-static unsigned is_bound(unsigned index)
-{
-	return fs_portbind_needed() && !(index & FRESH) ? index & BOUND : 0;
-}
-
-static void unbind_tag(int fd, unsigned index)
-{
-	index &= ~BOUND;
-	fs_fd_set_tag(fd, index ? FS_TAG_ACTIVE : FS_TAG_NONE, index);
-}
-
-bool fs_active_hides_reuse(int fd)
-{
-	return is_bound(active_tag(fd)) != 0;
-}
-
-void fs_active_setsockopt(int fd, int level, int name)
-{
-	bool elsewhere = (level == SOL_SOCKET && (name == SO_BINDTODEVICE || name == SO_MARK || name == SO_BINDTOIFINDEX)) ||
-			 (level == IPPROTO_IP && (name == IP_UNICAST_IF || name == IP_TRANSPARENT)) ||
-			 (level == IPPROTO_IPV6 && (name == IPV6_UNICAST_IF || name == IPV6_TRANSPARENT));
-	bool matters = (level == SOL_SOCKET && (name == SO_REUSEADDR || name == SO_REUSEPORT)) ||
-		       (level == IPPROTO_IP && name == IP_LOCAL_PORT_RANGE);
-
-	if (is_bound(active_tag(fd)) && level == SOL_SOCKET && name == SO_REUSEADDR)
-		unbind_tag(fd, active_tag(fd)); /* now it is the application's */
-	else if (elsewhere)
-		fs_fd_set_tag(fd, FS_TAG_ACTIVE, PLAIN);
-	else if (matters && (fs_tag_index(fs_fd_tag(fd)) & FRESH))
-		fs_fd_set_tag(fd, FS_TAG_NONE, 0);
-}
-
-void fs_active_bound(int fd)
-{
-	if (fs_tag_index(fs_fd_tag(fd)) & FRESH)
-		fs_fd_set_tag(fd, FS_TAG_NONE, 0);
-}
 
 /* ---- who calls, and where to ---- */
 
@@ -114,72 +44,6 @@ static unsigned bound_core(uint32_t now)
 	return fs_self.bound_core;
 }
 
-/* False for what is no address to connect to over TCP. */
-static bool parse(const struct sockaddr *addr, socklen_t len, struct fs_target *t)
-{
-	struct sockaddr_in6 in6;
-	struct sockaddr_in in;
-
-	memset(t, 0, sizeof(*t));
-	if (len >= sizeof(in) && addr->sa_family == AF_INET) {
-		memcpy(&in, addr, sizeof(in));
-		memcpy(t->remote, &in.sin_addr, 4);
-		t->port = ntohs(in.sin_port);
-		return true;
-	}
-	if (len < sizeof(in6) || addr->sa_family != AF_INET6)
-		return false;
-	memcpy(&in6, addr, sizeof(in6));
-	t->port = ntohs(in6.sin6_port);
-	t->v6 = !IN6_IS_ADDR_V4MAPPED(&in6.sin6_addr);
-	if (t->v6) {
-		memcpy(t->remote, &in6.sin6_addr, 16);
-		t->scope = IN6_IS_ADDR_LINKLOCAL(&in6.sin6_addr) ? in6.sin6_scope_id : 0;
-	} else {
-		memcpy(t->remote, (char *)&in6.sin6_addr + 12, 4);
-	}
-	return true;
-}
-
-/* Another machine's address, as far as the address tells: not this machine, "any" (which is this machine), or what no TCP goes to. */
-static bool is_elsewhere(const struct fs_target *t)
-{
-	struct in6_addr to;
-
-	if (!t->v6)
-		return t->remote[0] != 127 && t->remote[0] != 0 && t->remote[0] < 224;
-	memcpy(&to, t->remote, sizeof(to));
-	return !IN6_IS_ADDR_LOOPBACK(&to) && !IN6_IS_ADDR_UNSPECIFIED(&to) && !IN6_IS_ADDR_MULTICAST(&to);
-}
-
-union end {
-	struct sockaddr sa;
-	struct sockaddr_in in;
-	struct sockaddr_in6 in6;
-};
-
-static unsigned port_of(const union end *e)
-{
-	return ntohs(e->sa.sa_family == AF_INET6 ? e->in6.sin6_port : e->in.sin_port);
-}
-
-/* The address that a socket is bound to becomes the target's source. False for an address of another family. */
-static bool set_source(struct fs_target *t, const union end *e)
-{
-	static const uint8_t any[16];
-
-	if (e->sa.sa_family == AF_INET && !t->v6)
-		memcpy(t->source, &e->in.sin_addr, 4);
-	else if (e->sa.sa_family == AF_INET6 && t->v6)
-		memcpy(t->source, &e->in6.sin6_addr, 16);
-	else if (e->sa.sa_family == AF_INET6 && IN6_IS_ADDR_V4MAPPED(&e->in6.sin6_addr))
-		memcpy(t->source, (const char *)&e->in6.sin6_addr + 12, 4);
-	else
-		return e->sa.sa_family == AF_INET6; /* :: on its way to an IPv4 address */
-	t->has_source = memcmp(t->source, any, sizeof(any)) != 0;
-	return true;
-}
-
 static int socket_int(int fd, int level, int name)
 {
 	int value = 0;
@@ -190,12 +54,12 @@ static int socket_int(int fd, int level, int name)
 }
 
 /* A socket option that is there and not 0, of whatever sign. */
-static bool is_set(int fd, int name)
+static bool is_set(int fd, int level, int name)
 {
 	int value = 0;
 	socklen_t len = sizeof(value);
 
-	return fs_sys_getsockopt(fd, SOL_SOCKET, name, &value, &len) == 0 && value;
+	return fs_sys_getsockopt(fd, level, name, &value, &len) == 0 && value;
 }
 
 static bool own_range(int fd)
@@ -207,34 +71,56 @@ static bool own_range(int fd)
 	       fs_sys_getsockopt(fd, IPPROTO_IP, IP_LOCAL_PORT_RANGE, &range, &len) == 0 && range;
 }
 
-/*
- * A socket of which nothing is known: whether it is a TCP socket that has no port and no
- * wishes of its own about it. Its source address, if it is bound to one, goes into *t.
- */
-static bool may_choose(int fd, struct fs_target *t)
+/* A socket of which nothing is known: whether it is a TCP socket that has no port. Its source address, if it is bound to one, goes into *t. */
+static bool may_connect(int fd, struct fs_target *t)
 {
-	union end own;
+	union fs_end own;
 	socklen_t len = sizeof(own);
 
 	memset(&own, 0, sizeof(own));
 	return socket_int(fd, SOL_SOCKET, SO_PROTOCOL) == IPPROTO_TCP && fs_sys_getsockname(fd, &own, &len) == 0 &&
-	       port_of(&own) == 0 && set_source(t, &own) && !own_range(fd) && !is_set(fd, SO_MARK) &&
-	       !is_set(fd, SO_BINDTOIFINDEX);
+	       fs_end_port(&own) == 0 && fs_target_source(t, &own);
+}
+
+/* ... whether it has wishes of its own about port or way. */
+static bool may_choose(int fd)
+{
+	return !own_range(fd) && !is_set(fd, SOL_SOCKET, SO_MARK) && !is_set(fd, SOL_SOCKET, SO_BINDTOIFINDEX) &&
+	       !is_set(fd, IPPROTO_IP, IP_TRANSPARENT) && !is_set(fd, IPPROTO_IP, IP_UNICAST_IF) &&
+	       !is_set(fd, IPPROTO_IPV6, IPV6_UNICAST_IF);
 }
 
 /* ---- the attempt ---- */
 
-static int set_range(int fd, uint16_t port)
+static int set_range(int fd, uint16_t low, uint16_t high)
 {
-	uint32_t range = (uint32_t)port << 16 | port;
+	uint32_t range = (uint32_t)high << 16 | low;
 
 	return fs_sys_setsockopt(fd, IPPROTO_IP, IP_LOCAL_PORT_RANGE, &range, sizeof(range));
 }
 
+/* First the tag: a handler that jumps away right after the system call leaves a socket that says how it is. */
+static int pin(int fd, uint16_t port)
+{
+	fs_fd_set_tag(fd, FS_TAG_ACTIVE, FS_ACTIVE_PINNED);
+	return set_range(fd, port, port);
+}
+
+/* The socket is left with no range of its own, as it was; if it still is that socket. */
+static void unpin(int fd)
+{
+	uint16_t tag = fs_fd_tag(fd);
+
+	if ((unsigned)fd < FS_FD_MAX && fs_active_index(tag) != FS_ACTIVE_PINNED)
+		return;
+	set_range(fd, 0, 0);
+	fs_fd_swap_tag(fd, tag, FS_TAG_NONE, 0);
+}
+
+/* The port is bound, and SO_REUSEADDR may be `ours`. */
 static void tag_bound(int fd, bool ours)
 {
-	if ((unsigned)fd < FS_FD_MAX)
-		fs_fd_set_tag(fd, ours ? FS_TAG_ACTIVE : FS_TAG_NONE, ours ? BOUND : 0);
+	fs_fd_set_tag(fd, ours ? FS_TAG_ACTIVE : FS_TAG_NONE, ours ? FS_ACTIVE_BOUND : 0);
 }
 
 enum outcome {
@@ -249,19 +135,18 @@ static enum outcome try_port(int fd, const struct fs_target *t, const struct soc
 	bool ours;
 
 	if (!fs_portbind_needed()) {
-		int set = set_range(fd, port);
+		int set = pin(fd, port);
 
 		if (set == 0) {
-			if ((unsigned)fd < FS_FD_MAX)
-				fs_fd_set_tag(fd, FS_TAG_ACTIVE, PINNED);
 			*rc = fs_libc.connect(fd, addr, len);
 			return *rc < 0 && errno == EADDRNOTAVAIL ? TAKEN : DONE;
 		}
+		unpin(fd);
 		if (set == -ENOPROTOOPT)
 			fs_portbind_need(); /* from now on: somebody forbade it */
 		return STOP;
 	}
-	if (is_set(fd, SO_REUSEPORT))
+	if (is_set(fd, SOL_SOCKET, SO_REUSEPORT))
 		return STOP;
 	switch (fs_portbind(fd, t, addr, port, &ours)) {
 	case 0:
@@ -273,16 +158,6 @@ static enum outcome try_port(int fd, const struct fs_target *t, const struct soc
 	default:
 		return STOP;
 	}
-}
-
-/* The socket is left with no range of its own, as it was. */
-static void unpin(int fd)
-{
-	uint32_t none = 0;
-
-	fs_sys_setsockopt(fd, IPPROTO_IP, IP_LOCAL_PORT_RANGE, &none, sizeof(none));
-	if ((unsigned)fd < FS_FD_MAX)
-		fs_fd_set_tag(fd, FS_TAG_NONE, 0);
 }
 
 static void count(_Atomic uint64_t *counter, uint64_t by)
@@ -312,9 +187,13 @@ static struct fs_core_active *counters(unsigned core, bool worth)
  */
 static void mark(int fd, unsigned core, bool steered)
 {
+	uint16_t tag = fs_fd_tag(fd);
+	unsigned index = fs_active_index(tag);
+
 	if ((unsigned)fd >= FS_FD_MAX || ++fs_self.connects % SAMPLE_EVERY || fs_foreign_process())
 		return;
-	fs_fd_set_tag(fd, FS_TAG_ACTIVE, SAMPLED | (steered ? 0 : LEARN) | is_bound(active_tag(fd)) | core);
+	if (fs_tag_kind(tag) == FS_TAG_NONE || fs_tag_kind(tag) == FS_TAG_ODD || (index && index == fs_active_bound_bit(index)))
+		fs_fd_swap_tag(fd, tag, FS_TAG_ACTIVE, FS_ACTIVE_SAMPLED | (steered ? 0 : FS_ACTIVE_LEARN) | fs_active_bound_bit(index) | core);
 }
 
 /*
@@ -339,16 +218,16 @@ static bool steer(int fd, unsigned core, const struct fs_target *t, const struct
 		outcome = try_port(fd, t, addr, len, choice.port, rc);
 	} while (outcome == TAKEN && tries < most && fs_destination_port(core, t, now, binds, &choice) == FS_FALLBACK_NONE);
 	saved = errno;
-	if (!fs_portbind_needed())
+	if (!binds)
 		unpin(fd);
-	else if (outcome == TAKEN)
+	else if (outcome != DONE)
 		fs_portbind_restore(fd, t, addr);
 	if (c)
 		count(&c->tries, tries);
-	if (tries > 1 || choice.crowded || outcome != DONE)
-		fs_destination_tried(core, t, tries, outcome == DONE);
+	if (tries > 1 || choice.crowded || outcome == TAKEN)
+		fs_destination_tried(core, t, now, tries - (outcome == STOP), outcome == DONE);
 	errno = saved;
-	*why = outcome == DONE ? FS_FALLBACK_NONE : FS_FALLBACK_TAKEN;
+	*why = outcome == DONE ? FS_FALLBACK_NONE : outcome == TAKEN ? FS_FALLBACK_TAKEN : FS_FALLBACK_SOCKET;
 	return outcome == DONE;
 }
 
@@ -359,7 +238,8 @@ static int share(int fd, const struct sockaddr *addr, socklen_t len)
 	int rc = -1;
 	bool ours;
 
-	if (fs_portbind_needed_by(fd) && parse(addr, len, &t) && may_choose(fd, &t) && fs_portbind_share(fd, &t, addr, &ours)) {
+	if (fs_portbind_needed_by(fd) && fs_target_parse(&t, addr, len) && may_connect(fd, &t) && may_choose(fd) &&
+	    fs_portbind_share(fd, &t, addr, &ours)) {
 		tag_bound(fd, ours);
 		return fs_libc.connect(fd, addr, len);
 	}
@@ -374,38 +254,48 @@ static int plain(int fd, const struct sockaddr *addr, socklen_t len)
 	return FS_UNLIKELY(rc < 0 && errno == EADDRNOTAVAIL) ? share(fd, addr, len) : rc;
 }
 
+/*
+ * Whether a port may be chosen, as far as the socket and its target are concerned, with the core whose
+ * CPU is to get the replies and why it cannot be done there. errno is left alone.
+ */
+static bool to_be_steered(int fd, unsigned index, struct fs_target *t, uint32_t now, unsigned *core, enum fs_fallback *why)
+{
+	*core = bound_core(now);
+	if (*core == FS_NO_CORE)
+		return false;
+	/* What is asked of the socket is asked only of one that is not known. */
+	if (!(index & FS_ACTIVE_FRESH) && !may_connect(fd, t))
+		return false;
+	*why = fs_destination_known(*core, t, now);
+	/* And only where it is of use. In a vfork child the tag is about another socket. */
+	return *why || (index & FS_ACTIVE_FRESH ? !fs_foreign_process() : may_choose(fd));
+}
+
 int fs_active_connect(int fd, const struct sockaddr *addr, socklen_t len)
 {
-	unsigned tag = active_tag(fd), core;
+	uint16_t tag = fs_fd_tag(fd);
+	unsigned index = fs_active_index(tag), core;
 	struct fs_core_active *c;
 	struct fs_target t;
-	enum fs_fallback why;
+	enum fs_fallback why = FS_FALLBACK_NONE;
 	uint32_t now;
 	int rc = 0, saved;
 
-	/* It has an option that nobody knows, goes another way, or was connected: a repeated call. */
-	if (fs_tag_kind(fs_fd_tag(fd)) == FS_TAG_ODD || (tag & (PLAIN | SAMPLED)) || is_bound(tag))
+	/* It goes another way, or was connected: a repeated call. */
+	if ((index & (FS_ACTIVE_PLAIN | FS_ACTIVE_SAMPLED)) || fs_active_bound_bit(index))
 		return fs_libc.connect(fd, addr, len);
 	saved = errno;
-	if (tag & PINNED)
+	if (index == FS_ACTIVE_PINNED)
 		unpin(fd);
-	else if (tag)
-		fs_fd_set_tag(fd, FS_TAG_NONE, 0); /* not fresh any more, whatever becomes of it */
+	else if (index)
+		fs_active_retag(fd, tag, 0); /* not fresh any more, whatever becomes of it */
 	errno = saved;
 	/* The kernel tells who passes a bad pointer; the first page is the usual one. */
-	if ((uintptr_t)addr < LOWEST_ADDRESS || !parse(addr, len, &t) || !is_elsewhere(&t))
+	if ((uintptr_t)addr < LOWEST_ADDRESS || !fs_target_parse(&t, addr, len) || !fs_target_is_elsewhere(&t))
 		return plain(fd, addr, len);
 	now = fs_destination_now();
-	core = bound_core(now);
-	if (core == FS_NO_CORE)
+	if (!to_be_steered(fd, index, &t, now, &core, &why))
 		return plain(fd, addr, len);
-	why = fs_destination_known(core, &t, now);
-	/* What is asked of the socket is asked only where it is of use. */
-	if (why == FS_FALLBACK_NONE && !(tag & FRESH) && !may_choose(fd, &t)) {
-		errno = saved;
-		return plain(fd, addr, len);
-	}
-	errno = saved;
 	c = counters(core, why == FS_FALLBACK_NONE);
 	if (c)
 		count(&c->calls, 1);
@@ -429,9 +319,9 @@ int fs_active_connect(int fd, const struct sockaddr *addr, socklen_t len)
 /* Looks at a connection that was marked, and forgets the mark. */
 static void sample(int fd, unsigned index)
 {
-	unsigned core = index & CORE;
+	unsigned core = index & FS_ACTIVE_CORE;
 	struct fs_target t;
-	union end own, peer;
+	union fs_end own, peer;
 	socklen_t len = sizeof(own), plen = sizeof(peer);
 	struct fs_core_active *c;
 	int cpu;
@@ -440,11 +330,11 @@ static void sample(int fd, unsigned index)
 	memset(&peer, 0, sizeof(peer));
 	cpu = socket_int(fd, SOL_SOCKET, SO_INCOMING_CPU);
 	if (core >= fs_proc.ncores || cpu < 0 || fs_sys_getpeername(fd, &peer, &plen) < 0 ||
-	    fs_sys_getsockname(fd, &own, &len) < 0 || !parse(&peer.sa, plen, &t) || !set_source(&t, &own) ||
-	    !fs_destination_seen(core, &t, (uint16_t)port_of(&own), (unsigned)cpu, fs_destination_now()))
+	    fs_sys_getsockname(fd, &own, &len) < 0 || !fs_target_parse(&t, &peer.sa, plen) || !fs_target_source(&t, &own) ||
+	    !fs_destination_seen(core, &t, (uint16_t)fs_end_port(&own), !(index & FS_ACTIVE_LEARN), (unsigned)cpu, fs_destination_now()))
 		return;
 	c = counters(core, false);
-	if (!c || (index & LEARN))
+	if (!c || (index & FS_ACTIVE_LEARN))
 		return;
 	count(&c->rx_sampled, 1);
 	if ((unsigned)cpu == fs_proc.cpu[core])
@@ -453,12 +343,13 @@ static void sample(int fd, unsigned index)
 
 void fs_active_shutdown(int fd)
 {
-	unsigned index = active_tag(fd);
+	uint16_t tag = fs_fd_tag(fd);
+	unsigned index = fs_active_index(tag);
 
-	if (!(index & SAMPLED) || fs_foreign_process())
+	if (!(index & FS_ACTIVE_SAMPLED) || fs_foreign_process())
 		return;
 	sample(fd, index);
-	fs_fd_set_tag(fd, is_bound(index) ? FS_TAG_ACTIVE : FS_TAG_NONE, is_bound(index));
+	fs_active_retag(fd, tag, fs_active_bound_bit(index));
 }
 
 void fs_active_dropped(int fd)
@@ -468,11 +359,11 @@ void fs_active_dropped(int fd)
 
 void fs_active_closing(int fd)
 {
-	unsigned index = active_tag(fd);
+	unsigned index = fs_active_index(fs_fd_tag(fd));
 
 	if (fs_foreign_process())
 		return;
-	if (index & SAMPLED)
+	if (index & FS_ACTIVE_SAMPLED)
 		sample(fd, index);
 	fs_active_dropped(fd);
 }

@@ -16,13 +16,6 @@
  * connect() is. Signal-safe.
  */
 int fs_active_connect(int fd, const struct sockaddr *addr, socklen_t len);
-/* socket() made `fd`. */
-void fs_active_socket(int fd, int domain, int type, int protocol);
-/* `fd`, whose tag is FS_TAG_ACTIVE, got an option, or an address by bind(). */
-void fs_active_setsockopt(int fd, int level, int name);
-void fs_active_bound(int fd);
-/* Whether its SO_REUSEADDR is the library's, and the application's own is 0. */
-bool fs_active_hides_reuse(int fd);
 /*
  * `fd`, whose tag is FS_TAG_ACTIVE, is about to be shut down, or closed: the last chance to look
  * where its packets arrived. fs_active_dropped(): it is gone, or will be, and need not be looked at.

@@ -5,6 +5,7 @@
 #include <linux/close_range.h>
 
 #include "active.h"
+#include "active_socket.h"
 #include "conn.h"
 #include "epoll.h"
 #include "group.h"
@@ -91,6 +92,8 @@ void fs_descriptor_dup(int fd, int copy)
 		fs_instance_ref(fs_tag_index(tag), copy);
 	else if (fs_tag_kind(tag) == FS_TAG_ODD)
 		fs_fd_set_tag(copy, FS_TAG_ODD, 0);
+	else if (fs_tag_kind(tag) == FS_TAG_ACTIVE)
+		fs_active_dup(fd, copy);
 	fs_leave(&old);
 }
 
@@ -98,7 +101,11 @@ void fs_descriptor_odd(int fd)
 {
 	enum fs_tag_kind kind = fs_tag_kind(fs_fd_tag(fd));
 
-	if ((kind == FS_TAG_NONE || kind == FS_TAG_ACTIVE) && !fs_foreign_process())
+	if ((kind != FS_TAG_NONE && kind != FS_TAG_ACTIVE) || fs_foreign_process())
+		return;
+	if (kind == FS_TAG_ACTIVE)
+		fs_active_odd(fd);
+	else
 		fs_fd_set_tag(fd, FS_TAG_ODD, 0);
 }
 

@@ -6,6 +6,7 @@
 
 #include "nic.h"
 #include "portbind.h"
+#include "portrange.h"
 #include "process.h"
 #include "route.h"
 #include "siphash.h"
@@ -18,8 +19,8 @@
 #define COUNTERS 64
 /* Routes that one core asks for in a second, at most: about one in a hundred microseconds of it. */
 #define LOOKS_MAX 400
-/* The ports are read anew so often, in seconds. */
-#define PORTS_AGAIN 10
+/* Seconds after which a table is taken from whoever holds it. */
+#define HELD_MAX 3
 /* Ports that one connect() tries: the design's figure. */
 #define TRIES_MAX 15
 
@@ -37,6 +38,7 @@ struct entry {
 	uint32_t asked;   /* ... in which this entry was last of use */
 	struct fs_nic *nic; /* NULL: the way back cannot be steered */
 	uint32_t none_at;   /* the map's `changes` + 1 at which no port led to this core; 0: some did */
+	uint32_t none_of;   /* ... of the ports that had changed so often */
 	uint32_t base;      /* of the hash (rxmap.h) */
 	uint32_t start;     /* where its walk over the ports begins */
 	uint8_t counter;    /* which counter moves it on */
@@ -45,9 +47,14 @@ struct entry {
 	uint8_t turn;       /* where most are taken: connects since a port was last tried */
 };
 
-/* One core's destinations. `busy` is held for nanoseconds, by a thread or a signal handler on that core. */
+/* One core's destinations. Held for nanoseconds, by a thread or a signal handler on that core. */
 struct table {
-	_Atomic bool busy;
+	/*
+	 * The second since when it is held; 0: it is free. Who left a handler by a jump, or was cancelled, keeps it:
+	 * after HELD_MAX seconds others believe that. If the holder was but stopped, two are inside once, and
+	 * mix up a destination's port with another one's: that connection is not local, or its port is taken.
+	 */
+	_Atomic uint32_t busy;
 	uint32_t second; /* of `looks` */
 	uint32_t looks;
 	uint64_t secret[2];
@@ -58,23 +65,30 @@ struct table {
 static _Atomic(struct table *) tables[FS_CORES_MAX];
 /* One thread of the process at a time asks the kernel; the others do without. */
 static _Atomic bool looking;
-/*
- * Written by who is `looking`. The range is one word; of the reserved ports, a reader may see
- * half a change, and tries a port that the kernel then refuses.
- */
-static struct fs_ports ports;
-static _Atomic uint32_t range; /* lowest port, and above it the highest; 0 before it is known */
-static uint32_t ports_read;
-
-static bool try_take(_Atomic bool *flag)
+/* Acquire, with the release in leave() and stop_looking(): what the last one wrote is seen. */
+static bool hold(struct table *t, uint32_t now)
 {
-	/* Acquire, with the release in let_go(): what the last one wrote is seen. */
-	return !atomic_load_explicit(flag, memory_order_relaxed) && !atomic_exchange_explicit(flag, true, memory_order_acquire);
+	uint32_t since = atomic_load_explicit(&t->busy, memory_order_relaxed);
+
+	return (!since || (int32_t)(now - since) > HELD_MAX) &&
+	       atomic_compare_exchange_strong_explicit(&t->busy, &since, now, memory_order_acquire, memory_order_relaxed);
 }
 
-static void let_go(_Atomic bool *flag)
+static void leave(struct table *t)
 {
-	atomic_store_explicit(flag, false, memory_order_release);
+	atomic_store_explicit(&t->busy, 0, memory_order_release);
+}
+
+/* With all signals blocked: a handler that jumps away would leave it set. */
+static bool start_looking(void)
+{
+	return !atomic_load_explicit(&looking, memory_order_relaxed) &&
+	       !atomic_exchange_explicit(&looking, true, memory_order_acquire);
+}
+
+static void stop_looking(void)
+{
+	atomic_store_explicit(&looking, false, memory_order_release);
 }
 
 uint32_t fs_destination_now(void)
@@ -106,13 +120,13 @@ static unsigned set_of(const struct key *k)
 }
 
 /* The core's table, made at first use and kept. NULL when it is in use at this moment, or there is no memory. */
-static struct table *enter(unsigned core)
+static struct table *enter(unsigned core, uint32_t now)
 {
 	struct table *t = atomic_load_explicit(&tables[core], memory_order_acquire), *none = NULL;
 	void *fresh;
 
 	if (FS_LIKELY(t != NULL))
-		return try_take(&t->busy) ? t : NULL;
+		return hold(t, now) ? t : NULL;
 	if (fs_sys_map_private(sizeof(*t), &fresh) < 0)
 		return NULL;
 	t = fresh;
@@ -125,7 +139,7 @@ static struct table *enter(unsigned core)
 		fs_sys_unmap(fresh, sizeof(*t));
 		t = none;
 	}
-	return try_take(&t->busy) ? t : NULL;
+	return hold(t, now) ? t : NULL;
 }
 
 static struct entry *find(struct table *t, const struct key *k)
@@ -165,20 +179,7 @@ struct found {
 	uint32_t base;
 };
 
-/* By who is `looking`. What cannot be read any more, in a chroot, stays as it was. */
-static void read_ports(uint32_t now)
-{
-	if (ports_read && ports_read + PORTS_AGAIN >= now)
-		return;
-	if (fs_ports_read(&ports) == 0)
-		atomic_store_explicit(&range, ports.high << 16 | ports.low, memory_order_relaxed);
-	ports_read = now;
-}
-
-/*
- * Asks the kernel, without the table. False when somebody else does at this moment. All
- * signals are blocked: a handler that jumps away would leave `looking` set.
- */
+/* Asks the kernel, without the table. False when somebody else does at this moment. */
 static bool look(const struct fs_target *t, uint32_t now, struct found *out)
 {
 	struct fs_rx_tuple tuple = { .v6 = t->v6, .remote_port = t->port };
@@ -187,11 +188,11 @@ static bool look(const struct fs_target *t, uint32_t now, struct found *out)
 
 	memset(out, 0, sizeof(*out));
 	fs_sys_block_signals(&old);
-	if (!try_take(&looking)) {
+	if (!start_looking()) {
 		fs_sys_restore_signals(&old);
 		return false;
 	}
-	read_ports(now);
+	fs_portrange_read(now);
 	if (fs_route_get(t->v6, t->remote, t->has_source ? t->source : NULL, t->scope, &route) == 0 && !route.local &&
 	    route.ifindex && route.has_source)
 		out->nic = fs_nic_get(route.ifindex, now);
@@ -202,7 +203,7 @@ static bool look(const struct fs_target *t, uint32_t now, struct found *out)
 	} else {
 		out->nic = NULL;
 	}
-	let_go(&looking);
+	stop_looking();
 	fs_sys_restore_signals(&old);
 	return true;
 }
@@ -223,7 +224,7 @@ static bool may_look(struct table *own, uint32_t now)
  */
 static struct entry *current(unsigned core, const struct fs_target *t, uint32_t now, struct table **table)
 {
-	struct table *own = enter(core);
+	struct table *own = enter(core, now);
 	struct found found;
 	struct entry *e;
 	struct key k;
@@ -238,15 +239,15 @@ static struct entry *current(unsigned core, const struct fs_target *t, uint32_t 
 		return e;
 	if (!may_look(own, now)) {
 		if (!e)
-			let_go(&own->busy);
+			leave(own);
 		return e;
 	}
 	/* The others go on with what is known until this thread knows better. */
 	if (e)
 		e->checked = now;
-	let_go(&own->busy);
+	leave(own);
 	looked = look(t, now, &found);
-	if (!try_take(&own->busy))
+	if (!hold(own, now))
 		return NULL;
 	e = find(own, &k);
 	if (looked) {
@@ -260,7 +261,7 @@ static struct entry *current(unsigned core, const struct fs_target *t, uint32_t 
 		e->checked = now;
 	}
 	if (!e)
-		let_go(&own->busy);
+		leave(own);
 	else
 		e->asked = now;
 	return e;
@@ -283,18 +284,17 @@ enum fs_fallback fs_destination_known(unsigned core, const struct fs_target *t, 
 	if (!e)
 		return FS_FALLBACK_BUSY;
 	why = reason(e, now);
-	let_go(&own->busy);
+	leave(own);
 	return why;
 }
 
 /* The next port of the core's walk, or 0 when none leads there. Table taken. */
 static uint16_t walk(struct table *own, const struct entry *e, unsigned core, bool binds)
 {
-	uint32_t ends = atomic_load_explicit(&range, memory_order_relaxed), *counter = &own->counter[e->counter];
-	unsigned low = ends & 0xffff, high = ends >> 16, span, wanted = fs_proc.cpu[core], at;
+	uint32_t *counter = &own->counter[e->counter];
+	unsigned low, high, span, wanted = fs_proc.cpu[core], at;
 
-	if (!ends)
-		return 0;
+	fs_portrange(&low, &high);
 	if (binds)
 		low = fs_portbind_lowest(low, high);
 	span = high + 1 - low;
@@ -302,7 +302,7 @@ static uint16_t walk(struct table *own, const struct entry *e, unsigned core, bo
 	for (unsigned i = 0; i < span; i++) {
 		unsigned port = low + at;
 
-		if (fs_rxmap_cpu(&e->nic->map, e->key.v6, e->base, (uint16_t)port) == wanted && !fs_port_reserved(&ports, port)) {
+		if (fs_rxmap_cpu(&e->nic->map, e->key.v6, e->base, (uint16_t)port) == wanted && !fs_portrange_reserved(port)) {
 			*counter += i + 1;
 			return (uint16_t)port;
 		}
@@ -352,60 +352,59 @@ enum fs_fallback fs_destination_port(unsigned core, const struct fs_target *t, u
 	if (why == FS_FALLBACK_NONE) {
 		/* Before the search: what changes meanwhile has it done again. */
 		uint32_t changes = atomic_load_explicit(&e->nic->map.changes, memory_order_relaxed);
+		uint32_t of = fs_portrange_changes();
 
 		out->tries = (uint8_t)tries_for(e, binds);
 		out->crowded = e->taken > 0;
 		out->port = 0;
-		if (!out->tries)
+		if (!of)
+			why = FS_FALLBACK_BUSY; /* nobody has read yet which ports there are */
+		else if (!out->tries)
 			why = FS_FALLBACK_TAKEN;
-		else if (e->none_at == changes + 1)
+		else if (e->none_at == changes + 1 && e->none_of == of)
 			why = FS_FALLBACK_CPU;
 		else
 			out->port = walk(own, e, core, binds);
 		if (!why && !out->port) {
 			why = FS_FALLBACK_CPU;
 			e->none_at = changes + 1;
+			e->none_of = of;
 		}
 	}
-	let_go(&own->busy);
+	leave(own);
 	return why;
 }
 
-bool fs_destination_ports(struct fs_ports *out)
+bool fs_destination_range(unsigned *low, unsigned *high)
 {
-	bool known;
-
-	if (!try_take(&looking))
+	if (!start_looking())
 		return false;
-	read_ports(fs_destination_now());
-	known = atomic_load_explicit(&range, memory_order_relaxed) != 0;
-	if (known)
-		*out = ports;
-	let_go(&looking);
-	return known;
+	fs_portrange_read(fs_destination_now());
+	stop_looking();
+	return fs_portrange(low, high);
 }
 
 /* The entry as it is, with the table taken, or NULL. */
-static struct entry *as_is(unsigned core, const struct fs_target *t, struct table **table)
+static struct entry *as_is(unsigned core, const struct fs_target *t, uint32_t now, struct table **table)
 {
 	struct table *own = atomic_load_explicit(&tables[core], memory_order_acquire);
 	struct entry *e;
 	struct key k;
 
-	if (!own || !try_take(&own->busy))
+	if (!own || !hold(own, now))
 		return NULL;
 	key_of(&k, t);
 	e = find(own, &k);
 	if (!e)
-		let_go(&own->busy);
+		leave(own);
 	*table = own;
 	return e;
 }
 
-void fs_destination_tried(unsigned core, const struct fs_target *t, unsigned tries, bool found)
+void fs_destination_tried(unsigned core, const struct fs_target *t, uint32_t now, unsigned tries, bool found)
 {
 	struct table *own;
-	struct entry *e = as_is(core, t, &own);
+	struct entry *e = as_is(core, t, now, &own);
 
 	if (!e)
 		return;
@@ -413,40 +412,40 @@ void fs_destination_tried(unsigned core, const struct fs_target *t, unsigned tri
 		note_try(e, false);
 	if (found)
 		note_try(e, true);
-	let_go(&own->busy);
+	leave(own);
 }
 
 /* The NIC by which connections to the target leave, as far as this core has looked. */
-static struct fs_nic *nic_of(unsigned core, const struct fs_target *t)
+static struct fs_nic *nic_of(unsigned core, const struct fs_target *t, uint32_t now)
 {
 	struct table *own;
-	struct entry *e = as_is(core, t, &own);
+	struct entry *e = as_is(core, t, now, &own);
 	struct fs_nic *nic = e ? e->nic : NULL;
 
 	if (e)
-		let_go(&own->busy);
+		leave(own);
 	return nic;
 }
 
-bool fs_destination_seen(unsigned core, const struct fs_target *t, uint16_t port, unsigned cpu, uint32_t now)
+bool fs_destination_seen(unsigned core, const struct fs_target *t, uint16_t port, bool chosen, unsigned cpu, uint32_t now)
 {
 	struct fs_rx_tuple tuple = { .v6 = t->v6, .remote_port = t->port };
 	struct fs_target unbound = *t;
-	struct fs_nic *nic = nic_of(core, t);
+	struct fs_nic *nic = nic_of(core, t, now);
 	unsigned foretold;
 	uint32_t base;
 
 	/* Most sockets are not bound to an address, and it was looked up without one. */
 	unbound.has_source = false;
 	if (!nic)
-		nic = nic_of(core, &unbound);
+		nic = nic_of(core, &unbound, now);
 	if (!nic)
 		return false;
 	memcpy(tuple.local, t->source, sizeof(tuple.local));
 	memcpy(tuple.remote, t->remote, sizeof(tuple.remote));
 	base = fs_rxmap_base(&nic->map, &tuple);
-	foretold = fs_rxmap_cpu(&nic->map, t->v6, base, port);
-	/* Whoever chose the port: what counts is whether the map is right about it. */
+	/* Of a chosen port: what was promised, which may have been about another source address than it got. */
+	foretold = chosen ? fs_proc.cpu[core] : fs_rxmap_cpu(&nic->map, t->v6, base, port);
 	if (foretold != FS_NO_CPU)
 		fs_nic_observed(nic, foretold, cpu, now);
 	if (nic->map.kind == FS_RX_RSS)
@@ -460,25 +459,21 @@ void fs_destination_before_chroot(void)
 	sigset_t old;
 
 	fs_sys_block_signals(&old);
-	if (try_take(&looking)) {
-		ports_read = 0;
-		read_ports(now);
+	if (start_looking()) {
+		fs_portrange_forget();
+		fs_portrange_read(now);
 		fs_nic_all(now);
-		let_go(&looking);
+		stop_looking();
 	}
 	fs_sys_restore_signals(&old);
 }
 
 void fs_destination_forget(void)
 {
-	for (unsigned c = 0; c < FS_CORES_MAX; c++) {
-		struct table *t = atomic_load_explicit(&tables[c], memory_order_relaxed);
-
-		if (t)
-			fs_sys_unmap((char *)t, sizeof(*t));
+	/* Not unmapped: fork() may have been called by a handler that interrupted somebody who holds one. */
+	for (unsigned c = 0; c < FS_CORES_MAX; c++)
 		atomic_store_explicit(&tables[c], NULL, memory_order_relaxed);
-	}
-	let_go(&looking);
+	stop_looking();
 	/* It may have been half written. */
-	ports_read = 0;
+	fs_portrange_forget();
 }

@@ -6,16 +6,8 @@
 #ifndef FS_DESTINATION_H
 #define FS_DESTINATION_H
 
-#include "ports.h"
 #include "region.h"
-
-struct fs_target {
-	bool v6; /* an IPv4-mapped address is IPv4 here */
-	bool has_source;
-	uint16_t port;  /* host order */
-	uint32_t scope; /* interface of a link-local address, else 0 */
-	uint8_t remote[16], source[16]; /* network order; IPv4 in the first four bytes, the rest 0 */
-};
+#include "target.h"
 
 struct fs_port_choice {
 	uint16_t port;  /* to try; host order */
@@ -36,15 +28,19 @@ enum fs_fallback fs_destination_port(unsigned core, const struct fs_target *t, u
 				     struct fs_port_choice *out);
 enum fs_fallback fs_destination_known(unsigned core, const struct fs_target *t, uint32_t now);
 /* How many ports were tried, and whether the last one was free, so that a crowded range is not searched in vain. */
-void fs_destination_tried(unsigned core, const struct fs_target *t, unsigned tries, bool found);
+void fs_destination_tried(unsigned core, const struct fs_target *t, uint32_t now, unsigned tries, bool found);
 /*
  * A connection from `core` with this source address and port had its packets on `cpu`. Teaches which
- * queue is where, and whether the map is right. False: the destination is not known (any more).
+ * queue is where, and whether the map is right: about `core`'s CPU, if the port was `chosen` for that.
+ * False: the destination is not known (any more).
  */
-bool fs_destination_seen(unsigned core, const struct fs_target *t, uint16_t port, unsigned cpu, uint32_t now);
+bool fs_destination_seen(unsigned core, const struct fs_target *t, uint16_t port, bool chosen, unsigned cpu, uint32_t now);
 
-/* The source ports as they are now, or were when they could be read last; false when they never could. Signals blocked. */
-bool fs_destination_ports(struct fs_ports *out);
+/*
+ * The range of source ports as it is now, or was when it could be read last; false when it never could, or
+ * somebody else is asking. Signals blocked.
+ */
+bool fs_destination_range(unsigned *low, unsigned *high);
 
 /* Before /proc, /sys and /run get out of sight: what has to be read there is read now, and kept. */
 void fs_destination_before_chroot(void);

@@ -20,17 +20,37 @@ _Atomic uint16_t fs_fd_tags[FS_FD_MAX];
 /* Highest descriptor that ever had a tag, + 1: bounds the scans. Only grows. */
 static _Atomic unsigned tagged_end;
 
-void fs_fd_set_tag(int fd, enum fs_tag_kind kind, unsigned index)
+static void reach(int fd)
 {
 	unsigned end = atomic_load_explicit(&tagged_end, memory_order_relaxed);
 
+	while ((unsigned)fd >= end && !atomic_compare_exchange_weak_explicit(&tagged_end, &end, (unsigned)fd + 1,
+									     memory_order_relaxed, memory_order_relaxed))
+		;
+}
+
+static uint16_t tag_of(enum fs_tag_kind kind, unsigned index)
+{
+	return (uint16_t)((unsigned)kind << 13 | index);
+}
+
+void fs_fd_set_tag(int fd, enum fs_tag_kind kind, unsigned index)
+{
 	if ((unsigned)fd >= FS_FD_MAX)
 		return;
-	while (kind != FS_TAG_NONE && (unsigned)fd >= end &&
-	       !atomic_compare_exchange_weak_explicit(&tagged_end, &end, (unsigned)fd + 1, memory_order_relaxed,
-						      memory_order_relaxed))
-		;
-	atomic_store_explicit(&fs_fd_tags[fd], (uint16_t)((unsigned)kind << 13 | index), memory_order_relaxed);
+	if (kind != FS_TAG_NONE)
+		reach(fd);
+	atomic_store_explicit(&fs_fd_tags[fd], tag_of(kind, index), memory_order_relaxed);
+}
+
+bool fs_fd_swap_tag(int fd, uint16_t old, enum fs_tag_kind kind, unsigned index)
+{
+	if ((unsigned)fd >= FS_FD_MAX)
+		return false;
+	if (kind != FS_TAG_NONE)
+		reach(fd);
+	return atomic_compare_exchange_strong_explicit(&fs_fd_tags[fd], &old, tag_of(kind, index), memory_order_relaxed,
+						       memory_order_relaxed);
 }
 
 int fs_fd_next_tagged(unsigned from, unsigned to)

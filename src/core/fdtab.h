@@ -39,6 +39,8 @@ static inline uint16_t fs_fd_tag(int fd)
 }
 
 void fs_fd_set_tag(int fd, enum fs_tag_kind kind, unsigned index);
+/* Likewise, if the tag still is `old`: the descriptor may have been closed, and its number be another one's, in a call that blocked. */
+bool fs_fd_swap_tag(int fd, uint16_t old, enum fs_tag_kind kind, unsigned index);
 
 static inline enum fs_tag_kind fs_tag_kind(uint16_t tag)
 {

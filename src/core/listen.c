@@ -6,6 +6,7 @@
 #include <netinet/in.h>
 #include <string.h>
 
+#include "active_socket.h"
 #include "address.h"
 #include "heir.h"
 #include "help.h"
@@ -168,7 +169,7 @@ static int make(int fd, int backlog)
 
 	if (fs_foreign_process() || fs_proc.options.steer == FS_STEER_OFF || !eligible(fd) || !fs_address_of(fd, &want) || !wanted(&want))
 		return fs_sys_listen(fd, backlog);
-	if (fs_tag_kind(fs_fd_tag(fd)) == FS_TAG_ODD)
+	if (fs_tag_kind(fs_fd_tag(fd)) == FS_TAG_ODD || fs_active_is_odd(fd))
 		return plainly(fd, backlog, "it has a socket option that cannot be given to other sockets", 0);
 	if (fd >= FS_FD_MAX)
 		return plainly(fd, backlog, "its descriptor number is too high", 0);

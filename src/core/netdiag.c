@@ -22,6 +22,10 @@
  * larger buffer (netlink(7), NLMSG_GOODSIZE).
  */
 #define REPLY_MAX 8192
+/* One connection takes some hundred bytes. Small, because the caller's stack may be. */
+#define ONE_MAX 1024
+/* tcpmux: what nobody listens on. */
+#define UNUSED_PORT 1
 /*
  * Replies of one dump: each holds dozens of listeners, and a network namespace has
  * fewer than 2^16 ports on a few addresses.
@@ -42,7 +46,8 @@ struct dump {
 	bool (*each)(const struct fs_netdiag_listener *l, void *arg);
 	void *arg;
 	bool stopped; /* by `each` */
-	_Alignas(struct nlmsghdr) char reply[REPLY_MAX]; /* messages start at multiples of 4, and hold nothing larger */
+	char *reply; /* messages start at multiples of 4, and hold nothing larger */
+	size_t size;
 };
 
 static int question_socket(void)
@@ -179,7 +184,7 @@ static int dump_family(struct dump *d, uint8_t family)
 	d->seq++;
 	rc = ask(d, family);
 	for (unsigned i = 0; rc == 0 && i < REPLIES_MAX; i++) {
-		long left = receive(d->fd, d->reply, sizeof(d->reply));
+		long left = receive(d->fd, d->reply, d->size);
 		const char *at = d->reply;
 
 		if (left < 0)
@@ -202,11 +207,14 @@ static int dump_family(struct dump *d, uint8_t family)
 	return rc < 0 ? rc : 0;
 }
 
-int fs_netdiag_listeners(uint16_t port, bool (*each)(const struct fs_netdiag_listener *l, void *arg), void *arg)
+static int listeners(uint16_t port, bool (*each)(const struct fs_netdiag_listener *l, void *arg), void *arg, char *reply,
+		     size_t size)
 {
 	struct dump d;
 	int rc;
 
+	d.reply = reply;
+	d.size = size;
 	d.fd = question_socket();
 	if (d.fd < 0)
 		return d.fd;
@@ -222,6 +230,15 @@ int fs_netdiag_listeners(uint16_t port, bool (*each)(const struct fs_netdiag_lis
 	return rc;
 }
 
+int fs_netdiag_listeners(uint16_t port, bool (*each)(const struct fs_netdiag_listener *l, void *arg), void *arg)
+{
+	_Alignas(struct nlmsghdr) char reply[REPLY_MAX];
+
+	return listeners(port, each, arg, reply, sizeof(reply));
+}
+
+/* ---- single connections ---- */
+
 static bool none(const struct fs_netdiag_listener *l, void *arg)
 {
 	(void)l;
@@ -232,14 +249,15 @@ static bool none(const struct fs_netdiag_listener *l, void *arg)
 int fs_netdiag_open(void)
 {
 	/* A kernel that has no answer to any question says "no such connection", too: a dump tells them apart. */
-	int rc = fs_netdiag_listeners(1, none, NULL);
+	_Alignas(struct nlmsghdr) char reply[ONE_MAX];
+	int rc = listeners(UNUSED_PORT, none, NULL, reply, sizeof(reply));
 
 	return rc < 0 ? rc : question_socket();
 }
 
 int fs_netdiag_taken(int diag, const struct fs_netdiag_flow *f)
 {
-	_Alignas(struct nlmsghdr) char reply[REPLY_MAX];
+	_Alignas(struct nlmsghdr) char reply[ONE_MAX];
 	const struct nlmsghdr *head = (const struct nlmsghdr *)reply;
 	size_t size = f->v6 ? 16 : 4;
 	struct request req;

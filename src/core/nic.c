@@ -52,8 +52,9 @@ static void guess(unsigned queue, unsigned cpu, void *arg)
  */
 static void describe(struct fs_nic *n, const struct fs_nic *old)
 {
-	struct fs_portsteer steer;
-	struct fs_rss rss;
+	/* Not on the stack, which may be a small one. */
+	static struct fs_portsteer steer;
+	static struct fs_rss rss;
 
 	n->map.kind = FS_RX_NONE;
 	if (old && n->xdp && old->xdp == n->xdp && old->map.kind == FS_RX_PORTS) {
@@ -92,15 +93,25 @@ static struct fs_nic *find(unsigned ifindex)
 	return NULL;
 }
 
+/* What says the same, perhaps of an earlier time. */
+static struct fs_nic *find_same(const struct fs_nic *n)
+{
+	for (unsigned i = 0; i < nics_end; i++)
+		if (nics[i].ifindex == n->ifindex && strcmp(nics[i].name, n->name) == 0 && same_map(&nics[i].map, &n->map))
+			return &nics[i];
+	return NULL;
+}
+
 static const char *kind_name(const struct fs_nic *n)
 {
 	return n->map.kind == FS_RX_PORTS ? "its XDP program" : n->map.kind == FS_RX_RSS ? "RSS" : "nothing known";
 }
 
-static struct fs_nic *look(const struct fs_link *link, unsigned ifindex, uint32_t now)
+static struct fs_nic *look(const struct fs_link *link, unsigned ifindex)
 {
-	struct fs_nic *old = find(ifindex), *n = &nics[nics_end];
+	struct fs_nic *old = find(ifindex), *n = &nics[nics_end], *same;
 
+	/* Not overwritten by what is tried there: a reader may hold the last one. */
 	if (nics_end == NICS_MAX)
 		return old;
 	/* The free record at the end; it stays free if it says nothing new. */
@@ -108,23 +119,27 @@ static struct fs_nic *look(const struct fs_link *link, unsigned ifindex, uint32_
 	n->ifindex = ifindex;
 	n->xdp = link->xdp;
 	describe(n, old);
-	if (old && strcmp(old->name, n->name) == 0 && same_map(&old->map, &n->map)) {
-		old->looked = now;
-		return old;
+	if (old)
+		old->current = false;
+	/* Interfaces of which nothing is known come and go without using up the records. */
+	if (n->map.kind == FS_RX_NONE)
+		return NULL;
+	same = find_same(n);
+	if (same) {
+		same->xdp = n->xdp;
+		same->current = true;
+		return same;
 	}
 	if (n->map.kind == FS_RX_RSS)
 		fs_nicinfo_queues(n->name, guess, &n->map);
-	if (old)
-		old->current = false;
 	n->current = true;
-	n->looked = now;
 	if (++nics_end == NICS_MAX)
 		fs_log(FS_LOG_WARN, "network interfaces changed too often: new ones are not steered by until the program is started anew");
 	fs_log(FS_LOG_DEBUG, "%s: source ports by %s", n->name, kind_name(n));
 	return n;
 }
 
-static struct fs_nic *resolve(unsigned ifindex, uint32_t now)
+static struct fs_nic *resolve(unsigned ifindex)
 {
 	struct fs_link link;
 
@@ -132,7 +147,7 @@ static struct fs_nic *resolve(unsigned ifindex, uint32_t now)
 		if (fs_link_get(ifindex, &link) < 0)
 			return NULL;
 		if (!link.lower)
-			return look(&link, ifindex, now);
+			return look(&link, ifindex);
 		ifindex = link.lower;
 	}
 	return NULL;
@@ -143,7 +158,7 @@ struct fs_nic *fs_nic_get(unsigned ifindex, uint32_t now)
 	unsigned at = ifindex % WAYS_MAX;
 
 	if (ways[at].ifindex != ifindex || now >= ways[at].looked + LOOK_AGAIN) {
-		ways[at].nic = resolve(ifindex, now);
+		ways[at].nic = resolve(ifindex);
 		ways[at].ifindex = ifindex;
 		ways[at].looked = now;
 	}
@@ -169,12 +184,12 @@ void fs_nic_observed(struct fs_nic *n, unsigned foretold, unsigned seen, uint32_
 		return;
 	if (window < WINDOW_LEAST)
 		window = WINDOW_LEAST;
-	local = atomic_fetch_add_explicit(&n->local, foretold == seen, memory_order_relaxed) + (foretold == seen);
+	atomic_fetch_add_explicit(&n->local, foretold == seen, memory_order_relaxed);
 	sampled = atomic_fetch_add_explicit(&n->sampled, 1, memory_order_relaxed) + 1;
-	if (sampled != window)
+	/* One thread takes it, the last one or, if that was jumped out of here, another one. */
+	if (sampled < window || atomic_exchange_explicit(&n->sampled, 0, memory_order_relaxed) < window)
 		return;
-	atomic_store_explicit(&n->local, 0, memory_order_relaxed);
-	atomic_store_explicit(&n->sampled, 0, memory_order_relaxed);
+	local = atomic_exchange_explicit(&n->local, 0, memory_order_relaxed);
 	/* Halfway between chance, one in so many CPUs, and certainty. */
 	if ((uint64_t)local * 2 * spread >= (uint64_t)window * (spread + 1)) {
 		atomic_store_explicit(&n->bad, 0, memory_order_relaxed);

@@ -4,7 +4,8 @@
  *
  * A record is filled before anybody sees it, and from then on only its beliefs and counters
  * change, so whoever has got a pointer may use it without a lock. An interface whose
- * description changes gets another record, and no record is ever used for something else.
+ * description changes gets another record, and no record is ever used for something else: an interface that is
+ * described as before gets the record that it had.
  */
 #ifndef FS_NIC_H
 #define FS_NIC_H
@@ -16,7 +17,6 @@ struct fs_nic {
 	unsigned ifindex;
 	uint32_t xdp;     /* id of its XDP program */
 	bool current;     /* describes the interface as it is; guarded, like the next one, by the caller's flag (destination.c) */
-	uint32_t looked;  /* second in which the NIC was last looked at */
 	/*
 	 * What was observed since the last verdict. Relaxed: whoever completes a window takes
 	 * it, and one observation more or less does not matter.
@@ -29,8 +29,8 @@ struct fs_nic {
 };
 
 /*
- * The interface's record, as of now, in seconds of the caller's clock. NULL when the kernel does
- * not tell, or with too many changes of interfaces. One caller at a time. Mostly without a system
+ * The interface's record, as of now, in seconds of the caller's clock. NULL when nothing is known
+ * of its receive side, the kernel does not tell, or with too many changes of interfaces. One caller at a time. Mostly without a system
  * call; every few seconds some, of which the kernel serves a few under its lock for network configuration.
  */
 struct fs_nic *fs_nic_get(unsigned ifindex, uint32_t now);

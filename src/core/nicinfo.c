@@ -43,7 +43,7 @@ static int ethtool(const char *interface, void *command)
 
 int fs_nicinfo_rss(const char *interface, struct fs_rss *out)
 {
-	union rxfh r;
+	static union rxfh r; /* not on the stack, which may be a small one */
 	uint8_t transform;
 	const uint32_t *room = r.words + sizeof(r.head) / sizeof(uint32_t);
 	int rc;

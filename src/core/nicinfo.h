@@ -1,7 +1,7 @@
 /*
  * What the kernel tells everybody about a NIC's receive side: RSS key and table, which
  * fields are hashed (ethtool's ioctls), and on which CPUs its queues' interrupts are served
- * (sysfs, /proc/irq). Opens and closes files and sockets; for slow paths.
+ * (sysfs, /proc/irq). Opens and closes files and sockets; for slow paths. One caller at a time.
  */
 #ifndef FS_NICINFO_H
 #define FS_NICINFO_H

@@ -6,14 +6,12 @@
 #include <netinet/in.h>
 #include <string.h>
 
+#include "destination.h"
 #include "netdiag.h"
+#include "portrange.h"
 #include "route.h"
 #include "sockopt.h"
 #include "sys/sys.h"
-
-#ifndef IP_LOCAL_PORT_RANGE /* Linux 6.3 */
-#define IP_LOCAL_PORT_RANGE 51
-#endif
 
 /* A search in vain is not repeated before so many times what it took. */
 #define REST 16
@@ -121,10 +119,9 @@ static bool flow_of(const struct fs_target *t, struct fs_netdiag_flow *f)
 }
 
 /* Tries them all, from anywhere on. True: bound. */
-static bool search(int fd, const struct fs_target *t, const struct sockaddr *addr, const struct fs_ports *ports, int diag,
+static bool search(int fd, const struct fs_target *t, const struct sockaddr *addr, unsigned low, unsigned span, int diag,
 		   struct fs_netdiag_flow *f)
 {
-	unsigned low = fs_portbind_lowest(ports->low, ports->high), span = ports->high + 1 - low;
 	uint32_t at = 0;
 
 	fs_sys_getrandom(&at, sizeof(at));
@@ -132,7 +129,7 @@ static bool search(int fd, const struct fs_target *t, const struct sockaddr *add
 		unsigned port = low + (at + i) % span;
 		int rc;
 
-		if (fs_port_reserved(ports, port))
+		if (fs_portrange_reserved(port))
 			continue;
 		f->local_port = (uint16_t)port;
 		rc = fs_netdiag_taken(diag, f);
@@ -151,7 +148,7 @@ bool fs_portbind_share(int fd, const struct fs_target *t, const struct sockaddr 
 	static _Atomic uint64_t rested; /* relaxed: at worst, two threads search */
 	uint64_t begun = fs_sys_now_us();
 	struct fs_netdiag_flow flow;
-	struct fs_ports ports;
+	unsigned low, high;
 	bool found = false;
 	int diag, reuse;
 	sigset_t old;
@@ -161,11 +158,12 @@ bool fs_portbind_share(int fd, const struct fs_target *t, const struct sockaddr 
 	/* A handler that jumps away would leave a descriptor and half of an attempt. */
 	fs_sys_block_signals(&old);
 	diag = fs_netdiag_open();
-	if (diag >= 0 && fs_destination_ports(&ports) && flow_of(t, &flow)) {
+	if (diag >= 0 && fs_destination_range(&low, &high) && flow_of(t, &flow)) {
 		reuse = fs_sockopt_int(fd, SOL_SOCKET, SO_REUSEADDR, 0);
 		if (!reuse)
 			set_reuse(fd, 1);
-		found = search(fd, t, addr, &ports, diag, &flow);
+		low = fs_portbind_lowest(low, high);
+		found = search(fd, t, addr, low, high + 1 - low, diag, &flow);
 		*ours = found && !reuse;
 		if (!found) {
 			if (!reuse)

@@ -14,9 +14,11 @@
 #ifndef FS_PORTBIND_H
 #define FS_PORTBIND_H
 
-#include <sys/socket.h>
+#include "target.h"
 
-#include "destination.h"
+#ifndef IP_LOCAL_PORT_RANGE /* Linux 6.3 */
+#define IP_LOCAL_PORT_RANGE 51
+#endif
 
 /* Whether this kernel is such a one, as far as has been found out; `fd`, an inet socket, is asked when nobody knows. */
 bool fs_portbind_needed(void);

@@ -73,7 +73,7 @@ int fs_ports_parse_reserved(struct fs_ports *p, const char *text)
 /* One read, because the kernel gives no second piece; a list that does not fit is taken as far as it goes. */
 static int read_reserved(struct fs_ports *p)
 {
-	char text[RESERVED_TEXT];
+	static char text[RESERVED_TEXT]; /* not on the stack, which may be a small one */
 	long n = fs_sys_read_file("/proc/sys/net/ipv4/ip_local_reserved_ports", text, sizeof(text));
 	char *comma;
 

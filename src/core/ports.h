@@ -22,7 +22,7 @@ static inline bool fs_port_reserved(const struct fs_ports *p, unsigned port)
 int fs_ports_parse_range(struct fs_ports *p, const char *text);
 /* "8080,9000-9010\n" or nothing. 0, or -EINVAL, with none reserved then. */
 int fs_ports_parse_reserved(struct fs_ports *p, const char *text);
-/* Those of the caller's network namespace. 0 or -errno. Opens and closes two files. */
+/* Those of the caller's network namespace. 0 or -errno. Opens and closes two files. One caller at a time. */
 int fs_ports_read(struct fs_ports *p);
 
 #endif

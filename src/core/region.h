@@ -21,7 +21,7 @@
 #include "policy.h"
 
 #define FS_REGION_MAGIC UINT32_C(0x6b635366) /* "fSck" */
-#define FS_REGION_VERSION 3
+#define FS_REGION_VERSION 4
 /* The memfd's name: /proc/PID/fd shows "/memfd:fastsock (deleted)". */
 #define FS_REGION_NAME "fastsock"
 
@@ -76,7 +76,8 @@ struct fs_core_load {
 	X(CPU, "cpu")     /* no port leads to this CPU, as far as is known */ \
 	X(TAKEN, "taken") /* the ports that were tried are taken, or the range is known to be crowded */ \
 	X(BUSY, "busy")   /* the destination is new, and somebody else is being looked up, or too many were */ \
-	X(WRONG, "wrong") /* what was believed of the NIC turned out to be wrong */
+	X(WRONG, "wrong") /* what was believed of the NIC turned out to be wrong */ \
+	X(SOCKET, "socket") /* this socket takes no port: its own options, or a sandbox */
 
 enum fs_fallback {
 	FS_FALLBACK_NONE = 0, /* a port was found */

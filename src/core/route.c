@@ -9,8 +9,12 @@
 
 #include "sys/sys.h"
 
-/* A link's description without its statistics, which are not asked for, takes 1 to 2 KiB. */
-#define ANSWER_MAX 8192
+/*
+ * A route takes about 100 bytes, and a link's description without its statistics, which are not asked
+ * for, 1 to 2 KiB. What does not fit is cut off, which shortens the walk over attributes.
+ */
+#define ROUTE_MAX 1024
+#define LINK_MAX 8192
 #define INTERRUPTS_MAX 100
 
 struct question {
@@ -75,7 +79,7 @@ static uint32_t number(const struct attributes *a)
  * Asks and takes the one answer. Its body, behind `skip` bytes of fixed part, becomes *out's
  * attributes. 0 or -errno.
  */
-static int ask(struct question *q, uint16_t expected, char *answer, size_t skip, struct attributes *out)
+static int ask(struct question *q, uint16_t expected, char *answer, size_t size, size_t skip, struct attributes *out)
 {
 	struct sockaddr_nl kernel = { .nl_family = AF_NETLINK };
 	struct nlmsghdr head;
@@ -87,7 +91,7 @@ static int ask(struct question *q, uint16_t expected, char *answer, size_t skip,
 	q->head.nlmsg_flags = NLM_F_REQUEST;
 	n = fs_sys_sendto(fd, q, q->head.nlmsg_len, &kernel, sizeof(kernel));
 	while (n >= 0) {
-		n = fs_sys_recv(fd, answer, ANSWER_MAX, MSG_DONTWAIT);
+		n = fs_sys_recv(fd, answer, size, MSG_DONTWAIT);
 		if (n != -EINTR || ++interrupts == INTERRUPTS_MAX)
 			break;
 		n = 0;
@@ -116,7 +120,7 @@ int fs_route_get(bool v6, const uint8_t *to, const uint8_t *from, unsigned scope
 {
 	struct question q;
 	struct attributes a;
-	char answer[ANSWER_MAX];
+	char answer[ROUTE_MAX];
 	struct rtmsg body;
 	unsigned char bits = v6 ? 128 : 32;
 	int rc;
@@ -134,7 +138,7 @@ int fs_route_get(bool v6, const uint8_t *to, const uint8_t *from, unsigned scope
 	}
 	if (scope)
 		put(&q, RTA_OIF, &scope, sizeof(scope));
-	rc = ask(&q, RTM_NEWROUTE, answer, sizeof(body), &a);
+	rc = ask(&q, RTM_NEWROUTE, answer, sizeof(answer), sizeof(body), &a);
 	if (rc < 0)
 		return rc;
 	memcpy(&body, answer + NLMSG_HDRLEN, sizeof(body));
@@ -181,7 +185,7 @@ int fs_link_get(unsigned ifindex, struct fs_link *out)
 {
 	struct question q;
 	struct attributes a;
-	char answer[ANSWER_MAX];
+	static char answer[LINK_MAX]; /* not on the stack, which may be a small one */
 	bool elsewhere = false;
 	unsigned lower = 0, without = RTEXT_FILTER_SKIP_STATS;
 	bool vlan = false;
@@ -194,7 +198,7 @@ int fs_link_get(unsigned ifindex, struct fs_link *out)
 	q.body.link.ifi_family = AF_UNSPEC;
 	q.body.link.ifi_index = (int)ifindex;
 	put(&q, IFLA_EXT_MASK, &without, sizeof(without));
-	rc = ask(&q, RTM_NEWLINK, answer, sizeof(q.body.link), &a);
+	rc = ask(&q, RTM_NEWLINK, answer, sizeof(answer), sizeof(q.body.link), &a);
 	if (rc < 0)
 		return rc;
 	while (next(&a)) {

@@ -26,6 +26,7 @@ struct fs_link {
  * interface of a link-local IPv6 address, else 0. 0 or -errno (-ENETUNREACH and the like).
  */
 int fs_route_get(bool v6, const uint8_t *to, const uint8_t *from, unsigned scope, struct fs_route *out);
+/* One caller at a time. */
 int fs_link_get(unsigned ifindex, struct fs_link *out);
 
 #endif

@@ -66,8 +66,7 @@ static bool word(const char **at, const char *expected)
 
 int fs_rss_text(const char *text, const char *interface, struct fs_rss *out)
 {
-	static const struct fs_rss empty;
-	struct fs_rss one;
+	static struct fs_rss one; /* not on the stack, which may be a small one */
 	int found = 0;
 
 	for (;;) {
@@ -77,7 +76,7 @@ int fs_rss_text(const char *text, const char *interface, struct fs_rss *out)
 		if (name < 1 || name > NAME_MAX_LEN || text[name] != ':')
 			return -EINVAL;
 		text += name + 1;
-		one = empty;
+		memset(&one, 0, sizeof(one));
 		if (!word(&text, "key=") || !parse_key(&text, &one) || !word(&text, ":table=") || !parse_table(&text, &one))
 			return -EINVAL;
 		if (wanted && !found) {

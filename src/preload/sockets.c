@@ -9,6 +9,7 @@
 
 #include "core/accept.h"
 #include "core/active.h"
+#include "core/active_socket.h"
 #include "core/conn.h"
 #include "core/descriptor.h"
 #include "core/group.h"
