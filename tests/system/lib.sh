@@ -12,6 +12,9 @@
 
 set -u
 
+# shellcheck source=environment.sh
+. "${srcdir:-.}/tests/system/environment.sh"
+
 FASTSOCK_LIB=${FASTSOCK_LIB:?must name libfastsock.so}
 FASTSOCK_CMD=${FASTSOCK_CMD:?must name the fastsock command}
 PINNED_CLIENT=${PINNED_CLIENT:-$PWD/tests/lib/pinned_client}
@@ -118,12 +121,6 @@ setup() {
 		export ASAN_OPTIONS
 	fi
 	preload=${preload:+$preload:}$lib
-	for variable in $(env | sed -n 's/^\(FASTSOCK_[A-Z_]*\|FASTSOCK\|LD_PRELOAD\)=.*/\1/p'); do
-		case $variable in
-		FASTSOCK_LIB | FASTSOCK_CMD) ;;
-		*) unset "$variable" ;;
-		esac
-	done
 }
 
 free_port() {

@@ -22,6 +22,7 @@ tests_lib_pinned_client_SOURCES = tests/lib/pinned_client.c
 
 TESTS += $(SYSTEM_TESTS)
 EXTRA_DIST += $(SYSTEM_TESTS) \
+	tests/system/environment.sh \
 	tests/system/haproxy.sh \
 	tests/system/lib.sh \
 	tests/system/nginx.sh \

@@ -8,6 +8,8 @@
 # processes with netns_start NAMESPACE LOG COMMAND..., and ends with fail or ok lines.
 
 set -u
+# shellcheck source=environment.sh
+. "${top_srcdir:-.}/tests/system/environment.sh"
 PATH=$PATH:/usr/sbin:/sbin
 
 NEAR4=192.0.2.1 FAR4=192.0.2.2 NEAR6=2001:db8::1 FAR6=2001:db8::2
