@@ -7,7 +7,7 @@ STEER_TESTS = \
 	tests/system/steer_veth.test
 
 TESTS += $(STEER_TESTS)
-EXTRA_DIST += $(STEER_TESTS) tests/system/netns.sh
+EXTRA_DIST += $(STEER_TESTS) tests/system/connect.sh tests/system/netns.sh
 
 check_PROGRAMS += tests/lib/connect_calls
 tests_lib_connect_calls_SOURCES = tests/lib/connect_calls.c
