@@ -4,17 +4,19 @@
  *   connect_calls ADDRESS PORT CLOSED [SOURCE]
  *
  * ADDRESS:PORT listens, ADDRESS:CLOSED does not; SOURCE is an address of this side to bind
- * to. The thread is bound to the first CPU that it may run on. Whoever runs this twice, with
- * the library and without, gets the same lines. In front, instead of that:
+ * to. A link-local address has its interface behind it ("fe80::1%eth0"). The thread is bound
+ * to the first CPU that it may run on. Whoever runs this twice, with the library and without,
+ * gets the same lines. In front, instead of that:
  *
  *   --locality COUNT  opens so many connections of each kind, and prints how many had their
  *                     packets on this CPU ("KIND LOCAL of COUNT"); then waits for the end of its input
  *   --exhaust COUNT   leaves COUNT connections in TIME_WAIT, then opens and keeps connections until
  *                     that fails; prints how many there were, the errno, and all ports
+ *   --time-wait COUNT leaves a connection in TIME_WAIT on each port of ip_local_port_range but one in
+ *                     COUNT; prints how many (Linux 6.3, or exit status 77)
  *   --serve PORT      (alone) the other end: echoes, on every address, until it is ended
  */
 #define _GNU_SOURCE
-#include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <netinet/in.h>
@@ -31,6 +33,8 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "endpoint.h"
+
 #ifndef IP_LOCAL_PORT_RANGE
 #define IP_LOCAL_PORT_RANGE 51
 #endif
@@ -43,13 +47,7 @@
 
 #define PATIENCE_MS 10000
 
-union address {
-	struct sockaddr sa;
-	struct sockaddr_in in;
-	struct sockaddr_in6 in6;
-};
-
-static union address to, closed, source;
+static union endpoint to, closed, source;
 static socklen_t len;
 static int cpu;
 
@@ -59,18 +57,10 @@ static void die(const char *what)
 	exit(1);
 }
 
-static void parse(union address *a, const char *text, int port)
+static void parse(union endpoint *a, const char *text, int port)
 {
-	memset(a, 0, sizeof(*a));
-	if (inet_pton(AF_INET, text, &a->in.sin_addr) == 1) {
-		a->in.sin_family = AF_INET;
-		a->in.sin_port = htons((uint16_t)port);
-		len = sizeof(a->in);
-	} else if (inet_pton(AF_INET6, text, &a->in6.sin6_addr) == 1) {
-		a->in6.sin6_family = AF_INET6;
-		a->in6.sin6_port = htons((uint16_t)port);
-		len = sizeof(a->in6);
-	} else {
+	len = endpoint_parse(a, text, port);
+	if (!len) {
 		errno = EINVAL;
 		die(text);
 	}
@@ -83,18 +73,38 @@ static void tell(const char *what, int rc)
 	printf("%s: %d%s%s\n", what, rc, rc < 0 ? " " : "", rc < 0 ? strerrorname_np(err) : "");
 }
 
+static void tell_end(const char *what, const union endpoint *e, socklen_t n)
+{
+	char address[INET6_ADDRSTRLEN] = "?";
+
+	if (e->sa.sa_family == AF_INET)
+		inet_ntop(AF_INET, &e->in.sin_addr, address, sizeof(address));
+	else
+		inet_ntop(AF_INET6, &e->in6.sin6_addr, address, sizeof(address));
+	printf("  %s: %u bytes, %s", what, (unsigned)n, address);
+	if (e->sa.sa_family == AF_INET6)
+		printf("%%%u flow %u", e->in6.sin6_scope_id, e->in6.sin6_flowinfo);
+	puts("");
+}
+
 /* What the socket says of itself, without what differs from run to run. */
 static void describe(int fd)
 {
-	union address own;
-	socklen_t own_len = sizeof(own), n = sizeof(int);
-	unsigned range = 0;
+	union endpoint own, peer;
+	socklen_t own_len = sizeof(own), n = sizeof(peer);
+	unsigned range = 0, port;
 	int reuse = -1, rc;
-	uint16_t port;
 
 	memset(&own, 0, sizeof(own));
+	memset(&peer, 0, sizeof(peer));
 	getsockname(fd, &own.sa, &own_len);
-	port = ntohs(own.sa.sa_family == AF_INET ? own.in.sin_port : own.in6.sin6_port);
+	tell_end("own", &own, own_len);
+	port = endpoint_port(&own);
+	if (getpeername(fd, &peer.sa, &n) == 0) {
+		tell_end("peer", &peer, n);
+		printf("  its port %u\n", endpoint_port(&peer));
+	}
+	n = sizeof(range);
 	rc = getsockopt(fd, IPPROTO_IP, IP_LOCAL_PORT_RANGE, &range, &n);
 	n = sizeof(reuse);
 	getsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &reuse, &n);
@@ -132,7 +142,7 @@ static int plain(void)
 
 static int bound_address(void)
 {
-	union address own = source;
+	union endpoint own = source;
 	int fd = tcp(0), one = 1;
 
 	setsockopt(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &one, sizeof(one));
@@ -207,7 +217,7 @@ static void exhaust(int waiting)
 	/* Gone without a trace when the program ends. */
 	struct linger now = { .l_onoff = 1 };
 	int opened = 0, fd;
-	union address own;
+	union endpoint own;
 
 	for (int i = 0; i < waiting; i++) {
 		fd = tcp(0);
@@ -223,9 +233,34 @@ static void exhaust(int waiting)
 		if (connect(fd, &to.sa, len) != 0)
 			break;
 		getsockname(fd, &own.sa, &own_len);
-		printf("%u\n", ntohs(own.sa.sa_family == AF_INET ? own.in.sin_port : own.in6.sin6_port));
+		printf("%u\n", endpoint_port(&own));
 	}
 	printf("opened %d, then %s\n", opened, strerrorname_np(errno));
+}
+
+/* Each port by name: the kernel's own search takes milliseconds where most are taken. */
+static void time_wait(int free_every)
+{
+	FILE *f = fopen("/proc/sys/net/ipv4/ip_local_port_range", "r");
+	unsigned low, high, left = 0;
+
+	if (!f || fscanf(f, "%u %u", &low, &high) != 2)
+		die("ip_local_port_range");
+	fclose(f);
+	for (unsigned port = low; port <= high; port++) {
+		unsigned range = port << 16 | port;
+		int fd = tcp(0);
+
+		if ((port - low) % (unsigned)free_every) {
+			if (setsockopt(fd, IPPROTO_IP, IP_LOCAL_PORT_RANGE, &range, sizeof(range)) != 0)
+				exit(errno == ENOPROTOOPT ? 77 : 1);
+			if (connect(fd, &to.sa, len) != 0)
+				die("connect");
+			left++;
+		}
+		close(fd);
+	}
+	printf("left %u\n", left);
 }
 
 static void serve(int port)
@@ -323,7 +358,7 @@ static void own_wishes(void)
 {
 	unsigned range = 40000u << 16 | 39000u, n = 0;
 	socklen_t n_len = sizeof(n);
-	union address own;
+	union endpoint own;
 	int fd = tcp(0);
 	bool has_range = setsockopt(fd, IPPROTO_IP, IP_LOCAL_PORT_RANGE, &range, sizeof(range)) == 0;
 
@@ -333,7 +368,7 @@ static void own_wishes(void)
 		printf("range %x\n", n);
 		n_len = sizeof(own);
 		getsockname(fd, &own.sa, &n_len);
-		n = ntohs(own.sa.sa_family == AF_INET ? own.in.sin_port : own.in6.sin6_port);
+		n = endpoint_port(&own);
 		printf("inside: %d\n", n >= 39000 && n <= 40000);
 	}
 	close(fd);
@@ -385,13 +420,13 @@ int main(int argc, char **argv)
 	if (argc == 3 && strcmp(argv[1], "--serve") == 0)
 		serve(atoi(argv[2]));
 	if (argc > 2 && argv[1][0] == '-') {
-		what = strcmp(argv[1], "--exhaust") == 0 ? exhaust : locality;
+		what = strcmp(argv[1], "--exhaust") == 0 ? exhaust : strcmp(argv[1], "--time-wait") == 0 ? time_wait : locality;
 		count = atoi(argv[2]);
 		argc -= 2;
 		argv += 2;
 	}
 	if (argc < 4 || argc > 5) {
-		fprintf(stderr, "usage: connect_calls [--locality COUNT | --exhaust COUNT] ADDRESS PORT CLOSED [SOURCE]\n");
+		fprintf(stderr, "usage: connect_calls [--locality | --exhaust | --time-wait COUNT] ADDRESS PORT CLOSED [SOURCE]\n");
 		return 2;
 	}
 	parse(&to, argv[1], atoi(argv[2]));

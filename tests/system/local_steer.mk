@@ -2,6 +2,8 @@
 STEER_TESTS = \
 	tests/system/connect_old_kernel.test \
 	tests/system/connect_proxy.test \
+	tests/system/connect_scope.test \
+	tests/system/connect_time_wait.test \
 	tests/system/connect_veth.test \
 	tests/system/steer_cli.test \
 	tests/system/steer_veth.test
@@ -10,7 +12,7 @@ TESTS += $(STEER_TESTS)
 EXTRA_DIST += $(STEER_TESTS) tests/system/connect.sh tests/system/netns.sh
 
 check_PROGRAMS += tests/lib/connect_calls
-tests_lib_connect_calls_SOURCES = tests/lib/connect_calls.c
+tests_lib_connect_calls_SOURCES = tests/lib/connect_calls.c tests/lib/endpoint.h
 check_PROGRAMS += tests/lib/two_destinations
 tests_lib_two_destinations_SOURCES = tests/lib/two_destinations.c
 
