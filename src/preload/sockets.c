@@ -40,7 +40,9 @@ int socket(int domain, int type, int protocol)
 	int fd = FS_REAL(socket)(domain, type, protocol);
 
 	fs_descriptor_new(fd);
-	fs_active_socket(fd, domain, type, protocol);
+	/* A number that is still somebody's is the parent's, and this a vfork child that closed its own copy. */
+	if (FS_LIKELY(!fs_fd_tag(fd)))
+		fs_active_socket(fd, domain, type, protocol);
 	return fd;
 }
 

@@ -1,5 +1,6 @@
 # Steering by port: the command, and connections between network namespaces.
 STEER_TESTS = \
+	tests/system/connect_children.test \
 	tests/system/connect_old_kernel.test \
 	tests/system/connect_proxy.test \
 	tests/system/connect_scope.test \
@@ -11,8 +12,9 @@ STEER_TESTS = \
 TESTS += $(STEER_TESTS)
 EXTRA_DIST += $(STEER_TESTS) tests/system/connect.sh tests/system/netns.sh
 
-check_PROGRAMS += tests/lib/connect_calls
+check_PROGRAMS += tests/lib/connect_calls tests/lib/connect_children
 tests_lib_connect_calls_SOURCES = tests/lib/connect_calls.c tests/lib/endpoint.h
+tests_lib_connect_children_SOURCES = tests/lib/connect_children.c tests/lib/endpoint.h
 check_PROGRAMS += tests/lib/two_destinations
 tests_lib_two_destinations_SOURCES = tests/lib/two_destinations.c
 
