@@ -27,6 +27,7 @@ if STEER
 fastsock_SOURCES += \
 	src/cli/steer_attach.c \
 	src/cli/steer_note.c \
+	src/cli/steer_offload.c \
 	src/cli/steer_status.c
 fastsock_LDADD += libfastsock_bpf.la
 endif

@@ -28,12 +28,22 @@ struct fs_steer_why;
 
 /* The interface's index, or 0 after a message. */
 unsigned fs_steer_interface(const char *action, const char *name);
+/* Whether the error says that the kernel does not let this process do it; then after a message, which begins with what to do about it. */
+bool fs_steer_denied(const char *action, const char *capabilities, int err);
 /* fs_steer_find() with a message when it fails. */
 bool fs_steer_look(const char *action, const char *name, unsigned ifindex, struct fs_steer_found *found);
 /* "native", "generic", "offloaded". */
 const char *fs_steer_mode_name(const struct fs_steer_found *found);
 /* What went wrong, and of whom one hears no reason: "Operation not supported (...)". */
 const char *fs_steer_reason(int err, const struct fs_steer_why *why);
+
+/* struct ethtool_drvinfo's, and a NUL. */
+#define FS_STEER_DRIVER_LEN 33
+
+/* The driver's name, empty where there is none. */
+void fs_steer_driver(const char *interface, char driver[FS_STEER_DRIVER_LEN]);
+/* Says what the interface's offloads would do to packets that the program, attached natively, sends to another CPU. */
+void fs_steer_note_offloads(const char *interface, unsigned ifindex);
 
 /*
  * The notes for the library (core/portsteer.h). Written whole or not at all; those of programs

@@ -6,13 +6,9 @@
  */
 #define _GNU_SOURCE
 #include <errno.h>
-#include <linux/ethtool.h>
-#include <linux/sockios.h>
 #include <net/if.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/ioctl.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
 #include "bpf/loader.h"
@@ -21,8 +17,8 @@
 #include "steer.h"
 #include "sys/sys.h"
 
-/* struct ethtool_drvinfo's, and a NUL. */
-#define DRIVER_LEN 33
+#define ATTACH_CAPABILITIES "CAP_BPF, CAP_PERFMON and CAP_NET_ADMIN"
+#define DETACH_CAPABILITIES "CAP_SYS_ADMIN and CAP_NET_ADMIN"
 
 unsigned fs_steer_interface(const char *action, const char *name)
 {
@@ -44,10 +40,20 @@ const char *fs_steer_reason(int err, const struct fs_steer_why *why)
 {
 	static char text[sizeof(why->text) + 128];
 
-	if (err == -EPERM || err == -EACCES)
-		return "no permission: run this as root";
 	snprintf(text, sizeof(text), "%s%s%s%s", strerror(-err), *why->text ? " (" : "", why->text, *why->text ? ")" : "");
 	return text;
+}
+
+bool fs_steer_denied(const char *action, const char *capabilities, int err)
+{
+	if (err != -EPERM && err != -EACCES)
+		return false;
+	if (geteuid() != 0)
+		fs_cli_error("steer %s: needs root (%s): run this as root", action, capabilities);
+	else
+		fs_cli_error("steer %s: needs %s, which this root lacks: run this outside the container, or let that have them",
+			     action, capabilities);
+	return true;
 }
 
 bool fs_steer_look(const char *action, const char *name, unsigned ifindex, struct fs_steer_found *found)
@@ -55,25 +61,9 @@ bool fs_steer_look(const char *action, const char *name, unsigned ifindex, struc
 	struct fs_steer_why why;
 	int err = fs_steer_find(ifindex, found, &why);
 
-	if (err)
-		fs_cli_error("steer: cannot %s %s: %s", action, name, fs_steer_reason(err, &why));
+	if (err && !fs_steer_denied(action, "CAP_SYS_ADMIN to look at XDP programs", err))
+		fs_cli_error("steer %s: cannot look at %s: %s", action, name, fs_steer_reason(err, &why));
 	return !err;
-}
-
-/* The driver's name, empty where there is none. */
-static void read_driver(const char *interface, char driver[DRIVER_LEN])
-{
-	struct ethtool_drvinfo info = {.cmd = ETHTOOL_GDRVINFO};
-	struct ifreq request = {.ifr_data = (char *)&info};
-	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-
-	*driver = '\0';
-	if (fd < 0)
-		return;
-	snprintf(request.ifr_name, sizeof(request.ifr_name), "%s", interface);
-	if (ioctl(fd, SIOCETHTOOL, &request) == 0)
-		snprintf(driver, DRIVER_LEN, "%.*s", (int)sizeof(info.driver), info.driver);
-	close(fd);
 }
 
 /* Makes the list of CPUs complete, or says why it cannot be. */
@@ -117,32 +107,45 @@ static void say_occupied(const struct fs_steer_request *request, const struct fs
 
 static void say_refused(const struct fs_steer_request *request, int err, const struct fs_steer_why *why)
 {
-	char driver[DRIVER_LEN];
+	char driver[FS_STEER_DRIVER_LEN];
 
 	if (err == -EBUSY || err == -EEXIST) {
 		fs_cli_error("steer: cannot attach: %s has another XDP program by now: take that off first", request->interface);
 		return;
 	}
-	read_driver(request->interface, driver);
-	if (err == -EPERM || request->generic)
+	fs_steer_driver(request->interface, driver);
+	if (err == -EPERM && fs_steer_denied("attach", ATTACH_CAPABILITIES, err))
+		return;
+	if (request->generic)
 		fs_cli_error("steer: cannot attach to %s: %s", request->interface, fs_steer_reason(err, why));
 	else
 		fs_cli_error("steer: cannot attach to %s: its driver%s%s refuses native XDP: %s; --generic works with every driver,"
 			     " but is slower", request->interface, *driver ? " " : "", driver, fs_steer_reason(err, why));
 }
 
-static void say_attached(const struct fs_steer_request *request, uint32_t prog_id)
+static void say_attached(const struct fs_steer_request *request, unsigned ifindex, uint32_t prog_id)
 {
-	char driver[DRIVER_LEN], cpus[FS_PORTSTEER_LINE_MAX];
+	char cpus[FS_PORTSTEER_LINE_MAX];
 
 	fs_steer_format_cpus(request->cpu, request->ncpus, cpus, sizeof(cpus));
 	printf("%s: steered by destination port to CPU%s %s (%s, program %u)\n", request->interface,
 	       request->ncpus == 1 ? "" : "s", cpus, request->generic ? "generic" : "native", prog_id);
-	read_driver(request->interface, driver);
-	/* The other end of a veth leaves checksums to a card that is not there, and the next CPU cannot tell. */
-	if (!strcmp(driver, "veth") && !request->generic)
-		fs_cli_error("steer: note: %s is a veth: packets that are sent to another CPU are dropped as corrupt"
-			     " unless the other end computes checksums: ethtool -K PEER tx off", request->interface);
+	/* Outside the driver, packets keep what belongs to them. */
+	if (!request->generic)
+		fs_steer_note_offloads(request->interface, ifindex);
+}
+
+static void say_no_note(int err, uint32_t prog_id)
+{
+	if (geteuid() != 0 && (err == -EPERM || err == -EACCES))
+		fs_cli_error("steer attach: needs root (the library believes no other user's %s/%u): run this as root",
+			     FS_PORTSTEER_DIR, prog_id);
+	else if (err == -EPERM)
+		fs_cli_error("steer attach: cannot write %s/%u for the library: others than root may write there, so no program"
+			     " believes it: remove %s", FS_PORTSTEER_DIR, prog_id, FS_PORTSTEER_DIR);
+	else
+		fs_cli_error("steer attach: cannot write %s/%u for the library: %s: make room for it there", FS_PORTSTEER_DIR,
+			     prog_id, strerror(-err));
 }
 
 /* The program is loaded; on failure nothing of it is left. */
@@ -157,8 +160,7 @@ static int attach(const struct fs_steer_request *request, unsigned ifindex, cons
 	memcpy(note.steer.cpu, request->cpu, sizeof(note.steer.cpu));
 	err = fs_note_write(&note);
 	if (err) {
-		fs_cli_error("steer: cannot attach: cannot write %s/%u for the library: %s", FS_PORTSTEER_DIR, note.steer.prog_id,
-			     fs_steer_reason(err, &why));
+		say_no_note(err, note.steer.prog_id);
 		return FS_EXIT_FAILED;
 	}
 	err = fs_steer_attach(program, ifindex, request->generic, &why);
@@ -167,7 +169,7 @@ static int attach(const struct fs_steer_request *request, unsigned ifindex, cons
 		say_refused(request, err, &why);
 		return FS_EXIT_FAILED;
 	}
-	say_attached(request, note.steer.prog_id);
+	say_attached(request, ifindex, note.steer.prog_id);
 	return fs_cli_finish(FS_EXIT_OK);
 }
 
@@ -180,7 +182,7 @@ int fs_steer_do_attach(const struct fs_steer_request *given)
 	struct fs_steer_why why;
 	int err, status;
 
-	if (!ifindex || !settle_cpus(&request) || !fs_steer_look("attach to", request.interface, ifindex, &found))
+	if (!ifindex || !settle_cpus(&request) || !fs_steer_look("attach", request.interface, ifindex, &found))
 		return FS_EXIT_FAILED;
 	fs_note_remove_stale();
 	if (found.mode != FS_STEER_NONE) {
@@ -188,6 +190,8 @@ int fs_steer_do_attach(const struct fs_steer_request *given)
 		return FS_EXIT_FAILED;
 	}
 	err = fs_steer_load(request.cpu, request.ncpus, &program, &why);
+	if (err && fs_steer_denied("attach", ATTACH_CAPABILITIES, err))
+		return FS_EXIT_FAILED;
 	if (err) {
 		fs_cli_error("steer: cannot attach: the kernel does not take the program: %s", fs_steer_reason(err, &why));
 		return FS_EXIT_FAILED;
@@ -204,7 +208,7 @@ int fs_steer_do_detach(const struct fs_steer_request *request)
 	struct fs_steer_why why;
 	int err;
 
-	if (!ifindex || !fs_steer_look("detach from", request->interface, ifindex, &found))
+	if (!ifindex || !fs_steer_look("detach", request->interface, ifindex, &found))
 		return FS_EXIT_FAILED;
 	fs_note_remove_stale();
 	if (found.mode == FS_STEER_NONE) {
@@ -217,6 +221,8 @@ int fs_steer_do_detach(const struct fs_steer_request *request)
 		return FS_EXIT_FAILED;
 	}
 	err = fs_steer_detach(ifindex, &found, &why);
+	if (err && fs_steer_denied("detach", DETACH_CAPABILITIES, err))
+		return FS_EXIT_FAILED;
 	if (err) {
 		fs_cli_error("steer: cannot detach program %u from %s: %s", found.prog_id, request->interface,
 			     err == -EEXIST ? "it is not its program any more" : fs_steer_reason(err, &why));

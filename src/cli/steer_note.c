@@ -42,11 +42,28 @@ static int open_directory(void)
 	return -EPERM;
 }
 
+/* Somebody who may attach without being root gives root what he makes: the library believes root's notes alone. */
+static int make_one(const char *path)
+{
+	if (mkdir(path, 0755) < 0)
+		return errno == EEXIST ? 0 : -errno;
+	return geteuid() != 0 && chown(path, 0, 0) < 0 ? -errno : 0;
+}
+
 static int make_directory(void)
 {
-	if ((mkdir(PARENT, 0755) < 0 && errno != EEXIST) || (mkdir(FS_PORTSTEER_DIR, 0755) < 0 && errno != EEXIST))
-		return -errno;
-	return open_directory();
+	int err = make_one(PARENT);
+
+	if (!err)
+		err = make_one(FS_PORTSTEER_DIR);
+	return err ? err : open_directory();
+}
+
+/* Those that are empty; also the one whose other half a killed command made or removed. */
+static void remove_directories(void)
+{
+	rmdir(FS_PORTSTEER_DIR);
+	rmdir(PARENT);
 }
 
 static int write_file(int dir, const char *name, const char *text, size_t len)
@@ -59,6 +76,8 @@ static int write_file(int dir, const char *name, const char *text, size_t len)
 	n = write(fd, text, len);
 	if (n != (ssize_t)len)
 		err = n < 0 ? -errno : -ENOSPC;
+	if (!err && geteuid() != 0 && fchown(fd, 0, 0) < 0)
+		err = -errno;
 	if (close(fd) < 0 && !err)
 		err = -errno;
 	return err;
@@ -86,15 +105,10 @@ int fs_note_write(const struct fs_portsteer_note *note)
 			unlinkat(dir, names.temporary, 0);
 		close(dir);
 	}
+	if (err)
+		remove_directories();
 	umask(mask);
 	return err;
-}
-
-/* Those that are empty; also the one whose other half a killed command made or removed. */
-static void remove_directories(void)
-{
-	rmdir(FS_PORTSTEER_DIR);
-	rmdir(PARENT);
 }
 
 void fs_note_remove(uint32_t prog_id)

@@ -173,7 +173,7 @@ static int show_one(const char *name, struct fs_json *json)
 {
 	struct steered s = {.name = name, .ifindex = fs_steer_interface("show", name)};
 
-	if (!s.ifindex || !fs_steer_look("look at", name, s.ifindex, &s.found))
+	if (!s.ifindex || !fs_steer_look("status", name, s.ifindex, &s.found))
 		return FS_EXIT_FAILED;
 	fs_note_remove_stale();
 	if (s.found.ours)
@@ -199,7 +199,7 @@ static int show_all(struct fs_json *json)
 	for (size_t i = 0; interface[i].if_index && status == FS_EXIT_OK; i++) {
 		struct steered s = {.name = interface[i].if_name, .ifindex = interface[i].if_index};
 
-		if (!fs_steer_look("look at", s.name, s.ifindex, &s.found)) {
+		if (!fs_steer_look("status", s.name, s.ifindex, &s.found)) {
 			status = FS_EXIT_FAILED;
 		} else if (s.found.ours) {
 			any = true;
