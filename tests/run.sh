@@ -111,7 +111,7 @@ for pass in "${passes[@]}"; do
 	sanitizers) needs+=(/usr/include/check.h:check clang:clang /usr/include/bpf/bpf.h:libbpf-dev) ;;
 	clang) needs+=(clang:clang /usr/include/check.h:check /usr/include/bpf/bpf.h:libbpf-dev) ;;
 	vm) needs+=(nginx:nginx-light jq:jq taskset:util-linux ip:iproute2 ethtool:ethtool cpio:cpio modinfo:kmod
-		qemu-system-x86_64:qemu-system-x86) ;;
+		clang:clang /usr/include/bpf/bpf.h:libbpf-dev qemu-system-x86_64:qemu-system-x86) ;;
 	aarch64)
 		[ "$machine" = aarch64 ] || needs+=(aarch64-linux-gnu-gcc:gcc-aarch64-linux-gnu
 			/usr/aarch64-linux-gnu/include/stdio.h:libc6-dev-arm64-cross qemu-aarch64:qemu-user)

@@ -6,6 +6,7 @@ STEER_TESTS = \
 	tests/system/connect_scope.test \
 	tests/system/connect_time_wait.test \
 	tests/system/connect_veth.test \
+	tests/system/connect_vlan.test \
 	tests/system/steer_cli.test \
 	tests/system/steer_veth.test
 

@@ -9,12 +9,13 @@ VM_KERNEL_PACKAGE=linux-image-amd64
 
 # What virtual hardware needs, and what the library and its tests ask for: modules that a machine with modprobe loads by itself.
 # shellcheck disable=SC2034 # for image.sh
-VM_MODULES=(virtio_pci virtio_net virtio_console tcp_diag)
+VM_MODULES=(virtio_pci virtio_net virtio_console tcp_diag veth 8021q)
 
 # What is unpacked: the modules above and all that they depend on.
 VM_KERNEL_FILES=('./boot/vmlinuz-*' '*/kernel/drivers/virtio/*' '*/kernel/drivers/net/virtio_net.ko*'
 	'*/kernel/drivers/net/net_failover.ko*' '*/kernel/net/core/failover.ko*'
-	'*/kernel/drivers/char/virtio_console.ko*' '*/kernel/net/ipv4/*_diag.ko*')
+	'*/kernel/drivers/char/virtio_console.ko*' '*/kernel/net/ipv4/*_diag.ko*' '*/kernel/drivers/net/veth.ko*'
+	'*/kernel/net/8021q/*' '*/kernel/net/802/*' '*/kernel/net/llc/*')
 
 # The package of the kernel itself.
 vm_kernel_newest()
@@ -27,8 +28,9 @@ vm_kernel()
 {
 	local cache=$1 log=$2 package tries
 
-	[ ! -d "$cache/kernel" ] || return 0
-	rm -rf "$cache/unpacking"
+	# A cache that is kept may be from when fewer files were needed.
+	[ "$(cat "$cache/kernel/wanted" 2>/dev/null)" != "${VM_KERNEL_FILES[*]}" ] || return 0
+	rm -rf "$cache/unpacking" "$cache/kernel"
 	mkdir -p "$cache/unpacking/root" || return
 	# Twice: a machine may have old lists of packages, or none.
 	for tries in 1 2; do
@@ -41,6 +43,7 @@ vm_kernel()
 	done
 	dpkg-deb --fsys-tarfile "$cache/unpacking/$package"_*.deb |
 		tar -xf - -C "$cache/unpacking/root" --wildcards "${VM_KERNEL_FILES[@]}" &&
+		echo "${VM_KERNEL_FILES[*]}" >"$cache/unpacking/root/wanted" &&
 		mv "$cache/unpacking/root" "$cache/kernel" && rm -rf "$cache/unpacking"
 }
 

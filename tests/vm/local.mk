@@ -2,7 +2,8 @@
 
 VM_TESTS = \
 	tests/vm/listeners.test \
-	tests/vm/rss_nic.test
+	tests/vm/rss_nic.test \
+	tests/vm/vlan.test
 
 check_PROGRAMS += tests/vm/rx_cpu
 tests_vm_rx_cpu_SOURCES = tests/vm/rx_cpu.c
