@@ -16,7 +16,8 @@ UNIT_PURE = \
 	tests/unit/test_portsteer \
 	tests/unit/test_ports \
 	tests/unit/test_rxmap \
-	tests/unit/test_steer \
+	tests/unit/test_steer_plan \
+	tests/unit/test_steer_program \
 	tests/unit/test_steer_share \
 	tests/unit/test_topology \
 	tests/unit/test_verdict
@@ -64,11 +65,17 @@ tests_unit_test_portsteer_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_unit_test_portsteer_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_test_portsteer_LDADD = $(UNIT_LDADD)
 
-tests_unit_test_steer_SOURCES = tests/unit/test_steer.c tests/unit/steer_check.h \
+tests_unit_test_steer_plan_SOURCES = tests/unit/test_steer_plan.c tests/unit/steer_check.h \
 	tests/lib/bpf_interp.c tests/lib/bpf_interp.h tests/lib/unit.h
-tests_unit_test_steer_CPPFLAGS = $(UNIT_CPPFLAGS)
-tests_unit_test_steer_CFLAGS = $(UNIT_CFLAGS)
-tests_unit_test_steer_LDADD = $(UNIT_LDADD)
+tests_unit_test_steer_plan_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_test_steer_plan_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_test_steer_plan_LDADD = $(UNIT_LDADD)
+
+tests_unit_test_steer_program_SOURCES = tests/unit/test_steer_program.c tests/unit/steer_check.h \
+	tests/lib/bpf_interp.c tests/lib/bpf_interp.h tests/lib/unit.h
+tests_unit_test_steer_program_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_test_steer_program_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_test_steer_program_LDADD = $(UNIT_LDADD)
 
 tests_unit_test_steer_share_SOURCES = tests/unit/test_steer_share.c tests/unit/steer_check.h \
 	tests/lib/bpf_interp.c tests/lib/bpf_interp.h tests/lib/unit.h

@@ -154,7 +154,7 @@ static int check_program(unsigned packets)
 
 /* --- what the plan gives to whom --- */
 
-static bool is_target_cpu(unsigned cpu)
+static inline bool is_target_cpu(unsigned cpu)
 {
 	for (size_t i = 0; i < ntargets; i++)
 		if (targets[i].cpu == cpu)
@@ -162,7 +162,7 @@ static bool is_target_cpu(unsigned cpu)
 	return false;
 }
 
-static void tally(unsigned *share, unsigned cpu)
+static inline void tally(unsigned *share, unsigned cpu)
 {
 	unsigned from = 0;
 
