@@ -27,7 +27,7 @@ static union endpoint to;
 static socklen_t len;
 static int cpu, count, listener = -1;
 
-static void die(const char *what)
+static _Noreturn void die(const char *what)
 {
 	fprintf(stderr, "connect_children: %s: %s\n", what, strerror(errno));
 	exit(1);
