@@ -51,7 +51,7 @@ static union endpoint to, closed, source;
 static socklen_t len;
 static int cpu;
 
-static void die(const char *what)
+static _Noreturn void die(const char *what)
 {
 	fprintf(stderr, "connect_calls: %s: %s\n", what, strerror(errno));
 	exit(1);
