@@ -20,7 +20,7 @@
 /* Routes that one core asks for in a second, at most: about one in a hundred microseconds of it. */
 #define LOOKS_MAX 400
 /* Seconds after which a table is taken from whoever holds it. */
-#define HELD_MAX 3
+#define HELD_MAX 1
 /* Ports that one connect() tries: the design's figure. */
 #define TRIES_MAX 15
 
