@@ -15,6 +15,7 @@ PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin
 export LC_ALL=C
 
 WORKERS=${WORKERS:-$(nproc)}
+BENCH_LIB=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd) || exit 1
 # How long a server may take to come up or to go, in steps of 50 ms.
 BENCH_PATIENCE=200
 
@@ -365,14 +366,14 @@ haproxy_start()
 }
 
 # wrk_load SECONDS PATH [HEADER]: 32 connections a CPU, a thread each, as `wrk -t2 -c64` on two.
-# Sets REQUESTS, RATE, P50_US, P99_US, ERRORS.
+# Sets REQUESTS, RATE, P50_US, P99_US, ERRORS, and DISTRIBUTION, latencies in us at percentiles.
 wrk_load()
 {
 	local seconds=$1 path=$2 out=$BENCH_TMP/wrk.out
 	local -a header=()
 
 	[ $# -lt 3 ] || header=(-H "$3")
-	bench_load wrk -t"$WORKERS" -c$((WORKERS * 32)) -d"${seconds}s" --latency "${header[@]}" \
+	bench_load wrk -t"$WORKERS" -c$((WORKERS * 32)) -d"${seconds}s" --latency -s "$BENCH_LIB/wrk_percentiles.lua" "${header[@]}" \
 		"http://127.0.0.1:$PORT$path" >"$out" 2>&1 || {
 		sed 's/^/    /' "$out" >&2
 		return 1
@@ -391,6 +392,7 @@ wrk_load()
 		/Socket errors:/ { errors += $4 + $6 + $8 + $10 }
 		/Non-2xx/ { errors += $NF }
 		END { print requests + 0, rate + 0, p50 + 0, p99 + 0, errors + 0 }' "$out")
+	DISTRIBUTION=$(awk '$1 == "latency_series" { print $2 }' "$out")
 	[ "$REQUESTS" -gt 0 ] || {
 		sed 's/^/    /' "$out" >&2
 		return 1

@@ -6,6 +6,7 @@ bench_programs = \
 	bench/hook_cost \
 	bench/accept_cost \
 	bench/connect_cost \
+	bench/queue_watch \
 	bench/startup \
 	bench/steer_cpu \
 	bench/tick_cost
@@ -24,7 +25,8 @@ bench_epoll_server_SOURCES = bench/epoll_server.c bench/bench.h
 bench_hook_cost_SOURCES = bench/hook_cost.c bench/bench.h
 bench_accept_cost_SOURCES = bench/accept_cost.c bench/bench.h
 bench_accept_cost_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/include
-bench_steer_cpu_SOURCES = bench/steer_cpu.c
+bench_queue_watch_SOURCES = bench/queue_watch.c bench/listeners.h bench/bench.h
+bench_steer_cpu_SOURCES = bench/steer_cpu.c bench/listeners.h
 bench_tick_cost_SOURCES = bench/tick_cost.c bench/bench.h
 bench_tick_cost_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/src
 bench_tick_cost_LDADD = libfastsock_core.la
@@ -38,6 +40,7 @@ EXTRA_DIST += \
 	bench/connect_report.py \
 	bench/lib.sh \
 	bench/rounds.sh \
+	bench/wrk_percentiles.lua \
 	bench/report.py \
 	bench/steal_report.py
 

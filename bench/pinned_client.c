@@ -12,6 +12,7 @@
  */
 #define _GNU_SOURCE
 #include <getopt.h>
+#include <math.h>
 #include <signal.h>
 
 #include "bench.h"
@@ -69,6 +70,21 @@ static void print_latency(const char *prefix, const struct histogram *h)
 	       histogram_percentile(h, 0.999));
 }
 
+/*
+ * The latency at ten percentiles for each factor of ten of what is above them (0, 20.6, ... 90, ... 99, ...), as far as at
+ * least ten requests are above: fewer say nothing.
+ */
+static void print_distribution(const struct histogram *h)
+{
+	printf("latency_series ");
+	for (int i = 0; pow(10, -i / 10.0) * (double)h->total >= 10; i++) {
+		double share = 1 - pow(10, -i / 10.0);
+
+		printf("%s%.6g:%.1f", i ? "," : "", 100 * share, histogram_percentile(h, share));
+	}
+	putchar('\n');
+}
+
 /* All threads' figures, added up in `sum`. */
 static void print_sum(const struct client *sum)
 {
@@ -88,6 +104,8 @@ static void print_sum(const struct client *sum)
 	printf("seconds %.3f\nrate %.1f\n", seconds,
 	       seconds > 0 ? (double)sum->outcome[OUTCOME_OK] / seconds : 0);
 	print_latency("", &sum->latency);
+	if (sum->latency.total >= 10)
+		print_distribution(&sum->latency);
 	if (load.rate > 0)
 		printf("held_back %llu\nunstarted %llu\n", (unsigned long long)sum->held_back,
 		       (unsigned long long)sum->unstarted);

@@ -4,12 +4,18 @@ A sample is a line of five fields: scenario, mode, round, metric, value. A
 ratio is formed within each round, where both modes ran side by side, and the
 median over the rounds is what counts; the spread is the least and the
 greatest of them.
+
+A metric that ends in _per_worker has a number for each worker (3,4); one that
+ends in _series has points (x:y,x:y), in the results {"x": [...], "y": [...]}:
+latency_series microseconds over percentiles, queue_series connections over
+milliseconds.
 """
 
 import argparse
 import collections
 import json
 import math
+import os
 import platform
 import statistics
 import subprocess
@@ -71,7 +77,7 @@ BARS = [
 
 
 def read_samples(path):
-    """{scenario: {mode: {metric: {round: value}}}}, and lists such as accepts per worker apart."""
+    """{scenario: {mode: {metric: {round: value}}}}, and apart, one for each round, lists and series."""
     numbers = collections.defaultdict(lambda: collections.defaultdict(lambda: collections.defaultdict(dict)))
     lists = collections.defaultdict(lambda: collections.defaultdict(lambda: collections.defaultdict(list)))
     with open(path, encoding="ascii") as samples:
@@ -79,6 +85,9 @@ def read_samples(path):
             scenario, mode, turn, metric, value = line.rstrip("\n").split("\t")
             if metric.endswith("_per_worker"):
                 lists[scenario][mode][metric].append([int(part) for part in value.split(",") if part])
+            elif value and metric.endswith("_series"):
+                points = [[float(number) for number in point.split(":")] for point in value.split(",") if point]
+                lists[scenario][mode][metric].append({"x": [x for x, _ in points], "y": [y for _, y in points]})
             elif value and not math.isnan(float(value)):
                 numbers[scenario][mode][metric][int(turn)] = float(value)
     return numbers, lists
@@ -152,7 +161,7 @@ def machine():
     except OSError:
         pass
     return {"kernel": platform.release(), "architecture": platform.machine(), "cpu": model,
-            "nginx": version("nginx", "-v"), "haproxy": version("haproxy", "-v"), "wrk": version("wrk", "-v")}
+            "cpus": len(os.sched_getaffinity(0)), "nginx": version("nginx", "-v"), "haproxy": version("haproxy", "-v"), "wrk": version("wrk", "-v")}
 
 
 def show_table(headings, rows):

@@ -11,7 +11,7 @@
 # without a value that only it has, and rounds_begin, called once before the first round. Then it calls rounds_options "$@", rounds_prepare and rounds_run REPORT.
 
 # What is not told while it is measured; the report has everything.
-hidden='(requests|accepted|batches|refused|reset|cut|timed_out|other|seconds|held_back|unstarted|p50_us|p999_us)$'
+hidden='(requests|accepted|batches|refused|reset|cut|timed_out|other|seconds|held_back|unstarted|p50_us|p999_us|.*_series)$'
 rounds=5 seconds=4 build='' json='' LIBRARY='' chosen=() chosen_modes=()
 
 bad_usage()
@@ -141,6 +141,8 @@ rounds_prepare()
 	for command in setsid mktemp awk python3 $(for s in "${chosen[@]}"; do needs_of "$s"; done); do
 		command -v "$command" >/dev/null 2>&1 || bench_die "$command is missing (Debian: apt-get install nginx-light haproxy wrk strace python3)"
 	done
+	# Before everything is measured, not after.
+	[ -z "$json" ] || [ -d "$(dirname -- "$json")" ] || bench_die "--json $json: there is no such directory"
 	[ -e "$build/Makefile" ] ||
 		bench_die "there is no Makefile in $build: run configure there first, or name the build directory with --build"
 	make -s -C "$build" bench-programs >&2 || bench_die "the benchmark's programs could not be built"
@@ -234,7 +236,7 @@ rounds_run()
 		mkdir -p "$build/bench/results" || exit 1
 		json=$build/bench/results/${BENCH_NAME##*/}-$(date +%Y%m%d-%H%M%S).json
 	fi
-	python3 "$here/$1" --samples "$samples" --json "$json" --rounds "$rounds" --seconds "$seconds" \
+	python3 -B "$here/$1" --samples "$samples" --json "$json" --rounds "$rounds" --seconds "$seconds" \
 		--workers "$WORKERS" --busy "$busy" --scenarios "${chosen[@]}" || exit 1
 	bench_say "results: $json"
 	[ $failures -eq 0 ] || bench_die "$failures of $total measurements failed"

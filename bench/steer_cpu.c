@@ -8,26 +8,14 @@
  * Linux 5.6). The server's n-th socket must belong to the worker on CPU n.
  */
 #define _GNU_SOURCE
-#include <arpa/inet.h>
-#include <dirent.h>
 #include <err.h>
 #include <linux/filter.h>
-#include <netinet/in.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <sys/socket.h>
-#include <sys/syscall.h>
-#include <unistd.h>
+#include <string.h>
 
-static int listens_on(int fd, int port)
-{
-	struct sockaddr_in sin;
-	socklen_t len = sizeof(sin), value_len = sizeof(int);
-	int listening = 0;
+#include "listeners.h"
 
-	return getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listening, &value_len) == 0 && listening &&
-	       getsockname(fd, (struct sockaddr *)&sin, &len) == 0 && ntohs(sin.sin_port) == port;
-}
+/* More than any machine that this runs on has CPUs. */
+#define LISTENERS_MAX 1024
 
 int main(int argc, char **argv)
 {
@@ -36,28 +24,17 @@ int main(int argc, char **argv)
 		BPF_STMT(BPF_RET | BPF_A, 0),
 	};
 	struct sock_fprog program = { .len = 2, .filter = by_cpu };
-	char path[64];
-	struct dirent *entry;
-	int pidfd;
-	DIR *dir;
+	int fds[LISTENERS_MAX], n;
 
 	if (argc != 3)
 		errx(2, "usage: steer_cpu PID PORT");
-	pidfd = (int)syscall(SYS_pidfd_open, atoi(argv[1]), 0);
-	if (pidfd < 0)
-		err(1, "process %s", argv[1]);
-	snprintf(path, sizeof(path), "/proc/%d/fd", atoi(argv[1]));
-	dir = opendir(path);
-	if (!dir)
-		err(1, "%s", path);
-	while ((entry = readdir(dir))) {
-		int fd = (int)syscall(SYS_pidfd_getfd, pidfd, atoi(entry->d_name), 0);
-
-		if (fd < 0 || !listens_on(fd, atoi(argv[2])))
-			continue;
-		if (setsockopt(fd, SOL_SOCKET, SO_ATTACH_REUSEPORT_CBPF, &program, sizeof(program)) < 0)
-			err(1, "SO_ATTACH_REUSEPORT_CBPF");
-		return 0;
-	}
-	errx(1, "process %s does not listen on port %s", argv[1], argv[2]);
+	n = listeners_of(atoi(argv[1]), atoi(argv[2]), fds, LISTENERS_MAX);
+	if (n < 0)
+		errx(1, "process %s: %s", argv[1], strerror(-n));
+	if (n == 0)
+		errx(1, "process %s does not listen on port %s", argv[1], argv[2]);
+	/* One of the group stands for all. */
+	if (setsockopt(fds[0], SOL_SOCKET, SO_ATTACH_REUSEPORT_CBPF, &program, sizeof(program)) < 0)
+		err(1, "SO_ATTACH_REUSEPORT_CBPF");
+	return 0;
 }
