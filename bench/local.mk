@@ -40,6 +40,8 @@ EXTRA_DIST += \
 	bench/connect_report.py \
 	bench/lib.sh \
 	bench/rounds.sh \
+	bench/charts.py \
+	bench/plot.py \
 	bench/wrk_percentiles.lua \
 	bench/report.py \
 	bench/steal_report.py
@@ -60,4 +62,15 @@ bench-steal: all bench-programs
 bench-connect: all bench-programs
 	$(top_srcdir)/bench/connect --build $(abs_top_builddir) $(BENCHFLAGS)
 
-.PHONY: bench bench-programs bench-steal bench-connect
+# The charts of docs/, in the source: for an hour in which the machine does nothing else; needs gnuplot.
+bench-charts: all bench-programs
+	$(MKDIR_P) bench/results
+	$(top_srcdir)/bench/run --build $(abs_top_builddir) --scenario nginx-close nginx-keepalive proxy c-server \
+		--json bench/results/charts.json --plots bench/results/charts $(BENCHFLAGS)
+	$(top_srcdir)/bench/steal --build $(abs_top_builddir) --scenario stop stall-300 \
+		--json bench/results/charts-steal.json --plots bench/results/charts $(BENCHFLAGS)
+	cd bench/results/charts && cp rate.png latency.png accepts.png $(abs_top_srcdir)/docs/
+	cp bench/results/charts/queue-stall-300.png $(top_srcdir)/docs/stall.png
+	cp bench/results/charts/queue-stop.png $(top_srcdir)/docs/stop.png
+
+.PHONY: bench bench-programs bench-charts bench-steal bench-connect

@@ -12,7 +12,7 @@
 
 # What is not told while it is measured; the report has everything.
 hidden='(requests|accepted|batches|refused|reset|cut|timed_out|other|seconds|held_back|unstarted|p50_us|p999_us|.*_series)$'
-rounds=5 seconds=4 build='' json='' LIBRARY='' chosen=() chosen_modes=()
+rounds=5 seconds=4 build='' json='' plots='' LIBRARY='' chosen=() chosen_modes=()
 
 bad_usage()
 {
@@ -67,7 +67,7 @@ rounds_options()
 			done
 			exit 0
 			;;
-		--rounds | --seconds | --library | --build | --json | --scenario | --mode)
+		--rounds | --seconds | --library | --build | --json | --plots | --scenario | --mode)
 			[ $# -ge 2 ] || bad_usage "$1 needs a value"
 			;;
 		*)
@@ -90,6 +90,7 @@ rounds_options()
 		--library) LIBRARY=$1 ;;
 		--build) build=$1 ;;
 		--json) json=$1 ;;
+		--plots) plots=$1 ;;
 		--scenario | --mode)
 			case $1 in
 			--*) bad_usage "$option needs a value" ;;
@@ -239,6 +240,8 @@ rounds_run()
 	python3 -B "$here/$1" --samples "$samples" --json "$json" --rounds "$rounds" --seconds "$seconds" \
 		--workers "$WORKERS" --busy "$busy" --scenarios "${chosen[@]}" || exit 1
 	bench_say "results: $json"
+	# It says itself what is missing; the results are there without charts, too.
+	python3 -B "$here/plot.py" "$json" "${plots:-${json%.json}-charts}" || :
 	[ $failures -eq 0 ] || bench_die "$failures of $total measurements failed"
 }
 
