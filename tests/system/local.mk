@@ -15,6 +15,7 @@ SYSTEM_TESTS = \
 	tests/system/nginx_stock.test \
 	tests/system/nginx_upgrade.test \
 	tests/system/nginx_workers.test \
+	tests/system/plots.test \
 	tests/system/redis.test
 
 check_PROGRAMS += tests/lib/pinned_client bench/pinned_client
