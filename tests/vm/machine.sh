@@ -29,7 +29,7 @@ fi
 timeout -k 5 "$seconds" qemu-system-x86_64 -nodefaults -no-user-config -display none -no-reboot \
 	-machine pc,accel=tcg -cpu max -smp "$cpus" -m $((512 + 64 * cpus)) \
 	-kernel "$VM_RUN/vmlinuz" -initrd "$VM_RUN/initrd" \
-	-append 'console=ttyS0 quiet panic=-1 nokaslr mitigations=off nowatchdog rcupdate.rcu_cpu_stall_suppress=1 net.ifnames=0' \
+	-append 'console=ttyS0 quiet panic=-1 nokaslr mitigations=off nowatchdog no_timer_check rcupdate.rcu_cpu_stall_suppress=1 net.ifnames=0' \
 	-serial "file:$VM_RUN/console" \
 	-device virtio-serial-pci \
 	-chardev "file,id=stdout,path=$VM_RUN/stdout" -device virtserialport,chardev=stdout,name=stdout \
