@@ -2,9 +2,10 @@
  * Opens connections to one destination, then as many as it can to another, which may have the same
  * source ports. Whoever runs this twice, with the library and without, gets the same line.
  *
- *   two_destinations [--old] [--waiting] COUNT ADDRESS PORT ADDRESS PORT
+ *   two_destinations [--old] [--open | --waiting] COUNT ADDRESS PORT ADDRESS PORT
  *
  *   --old      as on a kernel before 6.3, which has no IP_LOCAL_PORT_RANGE
+ *   --open     (that is so anyway) the COUNT connections to the first one stay open
  *   --waiting  the COUNT connections to the first one are closed from this side, and stay as TIME_WAITs
  *
  * The thread is bound to the first CPU that it may run on. Prints "COUNT, then N, then ERRNO", and how many
@@ -135,10 +136,10 @@ int main(int argc, char **argv)
 		if (strcmp(argv[1], "--old") == 0)
 			forget_port_range();
 		else
-			waiting = 1;
+			waiting = strcmp(argv[1], "--waiting") == 0;
 	}
 	if (argc != 6) {
-		fprintf(stderr, "usage: two_destinations [--old] [--waiting] COUNT ADDRESS PORT ADDRESS PORT\n");
+		fprintf(stderr, "usage: two_destinations [--old] [--open | --waiting] COUNT ADDRESS PORT ADDRESS PORT\n");
 		return 2;
 	}
 	bind_thread();

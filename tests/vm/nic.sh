@@ -10,6 +10,7 @@ set -u
 top_builddir=${top_builddir:?must name the directory of the build}
 library=${1:?must name libfastsock.so}
 calls=$top_builddir/tests/lib/connect_calls
+two=$top_builddir/tests/lib/two_destinations
 # As a user without privileges, who may not enter the directories of whoever built it.
 # While the library looks at the NIC for the first time, the kernel chooses ports: those are not counted.
 client=(setpriv --reuid=65534 --regid=65534 --clear-groups /tmp/rx_cpu --warm-up 20 --connections 250)
@@ -103,6 +104,17 @@ sysctl -qw net.ipv4.ip_local_port_range="40000 40199"
 	fail "exhaust"
 [ "$(tail -n 1 /tmp/with)" = "$(tail -n 1 /tmp/without)" ] ||
 	fail "a range of 200 ports: without the library $(tail -n 1 /tmp/without), with it $(tail -n 1 /tmp/with)"
+# Ports are bound here, which takes them from all destinations: another one gets them nevertheless. Each time
+# other ports, for those of before may be in TIME_WAIT.
+base=41000
+for mode in --open --waiting; do
+	for preload in "" /tmp/preloaded.so; do
+		sysctl -qw net.ipv4.ip_local_port_range="$base $((base + 199))"
+		base=$((base + 200))
+		LD_PRELOAD=$preload "$two" $mode 180 "$VM_HOST" 8000 "$VM_HOST6" 8000 >/tmp/two.${preload:+with} || fail "two destinations: $(cat /tmp/two.*)"
+	done
+	diff /tmp/two. /tmp/two.with || fail "two destinations, $mode: the program runs out of ports at another time"
+done
 sysctl -qw net.ipv4.ip_local_port_range="32768 60999"
 ok "connect() looks as it does without the library, with the range full, too"
 
