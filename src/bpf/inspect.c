@@ -77,6 +77,7 @@ static int read_config(const struct program *p, struct fs_steer_found *found)
 		return -EPROTO;
 	found->ncpus = config.ncpus;
 	memcpy(found->cpu, config.cpu, sizeof(config.cpu));
+	found->ports = config.ports;
 	return 0;
 }
 

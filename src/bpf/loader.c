@@ -62,9 +62,9 @@ static int end(int err, struct fs_steer_why *why)
 	return err;
 }
 
-static int set_config(struct bpf_object *object, const uint16_t *cpu, uint32_t ncpus)
+static int set_config(struct bpf_object *object, const uint16_t *cpu, uint32_t ncpus, struct port_steer_range ports)
 {
-	struct port_steer_config config = {.ncpus = ncpus};
+	struct port_steer_config config = {.ncpus = ncpus, .ports = ports};
 	struct bpf_map *map = bpf_object__find_map_by_name(object, ".rodata");
 
 	memcpy(config.cpu, cpu, ncpus * sizeof(*cpu));
@@ -105,7 +105,7 @@ static int fill_cpu_map(const struct bpf_object *object, const uint16_t *cpu, ui
 	return err;
 }
 
-static int load(struct fs_steer_program *p, const uint16_t *cpu, uint32_t ncpus)
+static int load(struct fs_steer_program *p, const uint16_t *cpu, uint32_t ncpus, struct port_steer_range ports)
 {
 	LIBBPF_OPTS(bpf_object_open_opts, opts, .object_name = "fastsock");
 	struct bpf_prog_info info = {0};
@@ -119,7 +119,7 @@ static int load(struct fs_steer_program *p, const uint16_t *cpu, uint32_t ncpus)
 	program = bpf_object__find_program_by_name(p->object, FS_STEER_PROGRAM);
 	if (!program)
 		return -ENOENT;
-	err = set_config(p->object, cpu, ncpus);
+	err = set_config(p->object, cpu, ncpus, ports);
 	if (!err)
 		err = set_cpu_map_size(p->object, cpu, ncpus);
 	if (!err)
@@ -135,7 +135,8 @@ static int load(struct fs_steer_program *p, const uint16_t *cpu, uint32_t ncpus)
 	return 0;
 }
 
-int fs_steer_load(const uint16_t *cpu, uint32_t ncpus, struct fs_steer_program **out, struct fs_steer_why *why)
+int fs_steer_load(const uint16_t *cpu, uint32_t ncpus, struct port_steer_range ports, struct fs_steer_program **out,
+		  struct fs_steer_why *why)
 {
 	struct fs_steer_program *p;
 	int err;
@@ -146,7 +147,7 @@ int fs_steer_load(const uint16_t *cpu, uint32_t ncpus, struct fs_steer_program *
 	p = calloc(1, sizeof(*p));
 	if (!p)
 		return -ENOMEM;
-	err = load(p, cpu, ncpus);
+	err = load(p, cpu, ncpus, ports);
 	if (err)
 		fs_steer_close(p);
 	else

@@ -29,9 +29,10 @@ struct fs_steer_program;
 
 /*
  * ncpus is 1 .. PORT_STEER_CPUS_MAX. The CPUs have to be online, which is the caller's to check: a
- * thread is started on each.
+ * thread is started on each. Packets to ports outside the range stay where they arrive.
  */
-int fs_steer_load(const uint16_t *cpu, uint32_t ncpus, struct fs_steer_program **out, struct fs_steer_why *why);
+int fs_steer_load(const uint16_t *cpu, uint32_t ncpus, struct port_steer_range ports, struct fs_steer_program **out,
+		  struct fs_steer_why *why);
 void fs_steer_close(struct fs_steer_program *program);
 uint32_t fs_steer_id(const struct fs_steer_program *program);
 /* Its descriptor, which stays the program's. */
@@ -53,6 +54,7 @@ struct fs_steer_found {
 	bool ours;
 	uint32_t ncpus; /* 0 when it is not ours, or of another version of fastsock */
 	uint16_t cpu[PORT_STEER_CPUS_MAX];
+	struct port_steer_range ports;
 };
 
 int fs_steer_find(unsigned ifindex, struct fs_steer_found *found, struct fs_steer_why *why);

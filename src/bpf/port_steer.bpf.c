@@ -2,7 +2,11 @@
  * The XDP program behind `fastsock steer`: packets of active connections go to
  * the CPU that their destination port names, all others stay where they are.
  *
- * Whether a packet belongs to an active connection is told by the three rules of
+ * A packet to a port outside the range from which the kernel gives ports to
+ * connections that are opened here is passive. Without that, all packets to a port
+ * that is passed on to another network namespace or machine (DNAT, routing) would
+ * go to one CPU, because nobody listens on it in this one. Inside the range,
+ * whether a packet belongs to an active connection is told by the three rules of
  * Fastsocket's Receive Flow Deliver (Lin et al., ASPLOS 2016, section 3.3):
  *   1. from a port below 1024: active, for clients do not use those
  *   2. to a port below 1024: passive, likewise
@@ -188,6 +192,8 @@ static __always_inline int is_listened_to(struct xdp_md *ctx, struct packet *p)
 
 static __always_inline int is_active(struct xdp_md *ctx, struct packet *p)
 {
+	if (p->dest < config.ports.low || p->dest > config.ports.high)
+		return 0;
 	if (p->source < RESERVED_PORTS)
 		return 1;
 	if (p->dest < RESERVED_PORTS)

@@ -25,11 +25,14 @@ void fs_steer_format_cpus(const uint16_t *cpu, uint32_t ncpus, char *text, size_
 
 struct fs_steer_found;
 struct fs_steer_why;
+struct port_steer_range;
 
 /* The interface's index, or 0 after a message. */
 unsigned fs_steer_interface(const char *action, const char *name);
 /* Whether the error says that the kernel does not let this process do it; then after a message, which begins with what to do about it. */
 bool fs_steer_denied(const char *action, const char *capabilities, int err);
+/* From where the kernel gives ports to connections that are opened in this network namespace. 0 or -errno. */
+int fs_steer_read_range(struct port_steer_range *ports);
 /* fs_steer_find() with a message when it fails. */
 bool fs_steer_look(const char *action, const char *name, unsigned ifindex, struct fs_steer_found *found);
 /* "native", "generic", "offloaded". */

@@ -14,6 +14,7 @@
 #include "bpf/loader.h"
 #include "cli.h"
 #include "core/cpus.h"
+#include "core/ports.h"
 #include "steer.h"
 #include "sys/sys.h"
 
@@ -93,6 +94,27 @@ static bool settle_cpus(struct fs_steer_request *request)
 	for (unsigned cpu = fs_cpus_next(&online, 0); cpu < FS_CPUS_MAX; cpu = fs_cpus_next(&online, cpu + 1))
 		request->cpu[request->ncpus++] = (uint16_t)cpu;
 	return true;
+}
+
+int fs_steer_read_range(struct port_steer_range *ports)
+{
+	struct fs_ports read;
+	int err = fs_ports_read(&read);
+
+	if (!err)
+		*ports = (struct port_steer_range){.low = (uint16_t)read.low, .high = (uint16_t)read.high};
+	return err;
+}
+
+/* There is no guess to fall back on: with all ports, one that is published goes to one CPU; with too few, nothing is steered. */
+static bool settle_range(struct port_steer_range *ports)
+{
+	int err = fs_steer_read_range(ports);
+
+	if (err)
+		fs_cli_error("steer: cannot attach: cannot read net.ipv4.ip_local_port_range, the ports of connections that are"
+			     " opened here: %s; is /proc mounted?", strerror(-err));
+	return !err;
 }
 
 static void say_occupied(const struct fs_steer_request *request, const struct fs_steer_found *found)
@@ -178,18 +200,19 @@ int fs_steer_do_attach(const struct fs_steer_request *given)
 	struct fs_steer_request request = *given;
 	unsigned ifindex = fs_steer_interface("attach", request.interface);
 	struct fs_steer_program *program;
+	struct port_steer_range ports;
 	struct fs_steer_found found;
 	struct fs_steer_why why;
 	int err, status;
 
-	if (!ifindex || !settle_cpus(&request) || !fs_steer_look("attach", request.interface, ifindex, &found))
+	if (!ifindex || !settle_cpus(&request) || !settle_range(&ports) || !fs_steer_look("attach", request.interface, ifindex, &found))
 		return FS_EXIT_FAILED;
 	fs_note_remove_stale();
 	if (found.mode != FS_STEER_NONE) {
 		say_occupied(&request, &found);
 		return FS_EXIT_FAILED;
 	}
-	err = fs_steer_load(request.cpu, request.ncpus, &program, &why);
+	err = fs_steer_load(request.cpu, request.ncpus, ports, &program, &why);
 	if (err && fs_steer_denied("attach", ATTACH_CAPABILITIES, err))
 		return FS_EXIT_FAILED;
 	if (err) {

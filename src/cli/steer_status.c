@@ -31,6 +31,7 @@ struct steered {
 	struct fs_steer_found found;
 	struct port_steer_counts *counts; /* one for each possible CPU */
 	unsigned ncpus;                   /* possible ones */
+	struct port_steer_range kernel;   /* its ports now; 0 when they cannot be read */
 };
 
 static __u64 *counter(struct port_steer_counts *counts, const struct column *column)
@@ -85,14 +86,26 @@ static void print_row(const char *cpu, struct port_steer_counts *counts)
 	putchar('\n');
 }
 
+static void say_range_changed(const struct steered *s)
+{
+	const struct port_steer_range *ports = &s->found.ports, *kernel = &s->kernel;
+
+	if (!kernel->low)
+		fs_cli_error("steer: note: cannot read net.ipv4.ip_local_port_range, to compare it with the ports that %s was attached for",
+			     s->name);
+	else if (kernel->low != ports->low || kernel->high != ports->high)
+		fs_cli_error("steer: note: %s was attached for ports %u-%u, and net.ipv4.ip_local_port_range is %u-%u by now:"
+			     " detach it and attach it again", s->name, ports->low, ports->high, kernel->low, kernel->high);
+}
+
 static void print_text(const struct steered *s)
 {
 	struct port_steer_counts total = total_of(s);
 	char cpus[FS_PORTSTEER_LINE_MAX], number[16];
 
 	fs_steer_format_cpus(s->found.cpu, s->found.ncpus, cpus, sizeof(cpus));
-	printf("%s: %s, program %u, CPU%s %s\n", s->name, fs_steer_mode_name(&s->found), s->found.prog_id,
-	       s->found.ncpus == 1 ? "" : "s", cpus);
+	printf("%s: %s, program %u, CPU%s %s, ports %u-%u\n", s->name, fs_steer_mode_name(&s->found), s->found.prog_id,
+	       s->found.ncpus == 1 ? "" : "s", cpus, s->found.ports.low, s->found.ports.high);
 	printf("  %5s", "CPU");
 	for (size_t c = 0; c < FS_COUNT(columns); c++)
 		printf(" %12s", columns[c].title);
@@ -104,6 +117,16 @@ static void print_text(const struct steered *s)
 		print_row(number, &s->counts[cpu]);
 	}
 	print_row("total", &total);
+	say_range_changed(s);
+}
+
+/* Numbers that are 0 are null. */
+static void write_range(struct fs_json *json, const char *name, const struct port_steer_range *ports)
+{
+	fs_json_open(json, name, '{');
+	fs_json_number_or_null(json, "low", ports->low ? ports->low : -1);
+	fs_json_number_or_null(json, "high", ports->high ? ports->high : -1);
+	fs_json_close(json, '}');
 }
 
 static void write_counts(struct fs_json *json, struct port_steer_counts *counts)
@@ -125,6 +148,8 @@ static void write_json(struct fs_json *json, const struct steered *s)
 	for (uint32_t i = 0; i < s->found.ncpus; i++)
 		fs_json_number(json, NULL, s->found.cpu[i]);
 	fs_json_close(json, ']');
+	write_range(json, "port_range", &s->found.ports);
+	write_range(json, "kernel_port_range", &s->kernel);
 	fs_json_open(json, "counters", '[');
 	for (unsigned cpu = 0; cpu < s->ncpus; cpu++) {
 		if (!is_shown(s, cpu))
@@ -156,6 +181,8 @@ static int show(struct steered *s, struct fs_json *json)
 	note.steer.ncpus = s->found.ncpus;
 	memcpy(note.steer.cpu, s->found.cpu, sizeof(note.steer.cpu));
 	fs_note_repair(&note);
+	if (fs_steer_read_range(&s->kernel))
+		s->kernel = (struct port_steer_range){0};
 	s->ncpus = fs_steer_possible_cpus();
 	s->counts = fs_cli_grow(NULL, s->ncpus, sizeof(*s->counts));
 	err = fs_steer_counts(s->found.prog_id, s->counts, s->ncpus);

@@ -6,9 +6,9 @@
  *	steer_ports serve ADDRESS PORT CPU
  *		On that CPU; answers each byte with the CPU that it arrived on.
  *	steer_ports connect ADDRESS PORT CPU N DIVISOR SLOT
- *		N connections from that CPU, from source ports p with p % DIVISOR == SLOT. Prints how many
- *		were answered, how many answers arrived on this CPU, and how many bytes
- *		arrived at the server on this CPU.
+ *		N connections from that CPU, from source ports p of ip_local_port_range with
+ *		p % DIVISOR == SLOT. Prints how many were answered, how many answers arrived
+ *		on this CPU, and how many bytes arrived at the server on this CPU.
  *	steer_ports attach INTERFACE native|generic
  *		A program that lets everything pass, named "other".
  *	steer_ports exists ID
@@ -134,20 +134,37 @@ static int connect_from(const struct sockaddr_storage *to, socklen_t len, unsign
 	return -1;
 }
 
+/* The ports of this network namespace's connections: packets to others are not steered. */
+static void read_range(unsigned *low, unsigned *high)
+{
+	FILE *file = fopen("/proc/sys/net/ipv4/ip_local_port_range", "r");
+
+	if (!file || fscanf(file, "%u %u", low, high) != 2)
+		die("ip_local_port_range");
+	fclose(file);
+}
+
+/* The first port from `from` on whose slot it is. */
+static unsigned port_of_slot(unsigned from, unsigned divisor, unsigned slot)
+{
+	return from + divisor - from % divisor + slot;
+}
+
 static int connect_many(const char *address, unsigned port, int cpu, unsigned n, unsigned divisor, unsigned slot)
 {
-	/* Above what the kernel chooses by itself; any start will do. */
-	unsigned from = 20000 + (unsigned)getpid() % 10000, answered = 0, here = 0, there = 0;
+	unsigned low, high, from, answered = 0, here = 0, there = 0;
 	struct sockaddr_storage to;
 	socklen_t len = make_address(address, port, &to);
 
-	from += divisor - from % divisor + slot;
+	read_range(&low, &high);
+	/* Any start will do. */
+	from = port_of_slot(low + (unsigned)getpid() % ((high - low) / 2), divisor, slot);
 	for (unsigned i = 0; i < n; i++, from += divisor) {
 		unsigned char byte = 0;
 		int fd;
 
-		if (from > 65535)
-			from = 10000 + divisor - 10000 % divisor + slot;
+		if (from > high)
+			from = port_of_slot(low, divisor, slot);
 		fd = connect_from(&to, len, from);
 		if (fd < 0)
 			continue;

@@ -25,6 +25,9 @@
 #define ODD 40001
 #define REMOTE 50001
 
+/* All that a connection can have, so that it is the other rules that decide. */
+#define ALL_PORTS ((struct port_steer_range){1, 65535})
+
 enum outcome { HERE, AWAY, PASSIVE, NOT_TCP, ERROR, OUTCOMES };
 static const char *const outcome_name[] = {"here", "away", "passive", "not_tcp", "error", "nothing"};
 
@@ -33,10 +36,10 @@ static unsigned npossible;
 static struct port_steer_counts *counts;
 static struct fs_steer_program *program;
 
-static void load(const uint16_t *cpu, uint32_t n)
+static void load(const uint16_t *cpu, uint32_t n, struct port_steer_range ports)
 {
 	struct fs_steer_why why;
-	int err = fs_steer_load(cpu, n, &program, &why);
+	int err = fs_steer_load(cpu, n, ports, &program, &why);
 
 	ck_assert_msg(err == 0, "%s: %s", strerror(-err), why.text);
 }
@@ -54,7 +57,7 @@ static void setup(void)
 	fd = socket(AF_INET, SOCK_DGRAM, 0);
 	ck_assert_int_eq(ioctl(fd, SIOCSIFFLAGS, &lo), 0);
 	close(fd);
-	load((uint16_t[]){cpu_here, cpu_away}, 2);
+	load((uint16_t[]){cpu_here, cpu_away}, 2, ALL_PORTS);
 }
 
 static void teardown(void)
@@ -139,7 +142,7 @@ static int prepare(void)
 		return unit_skip("a second CPU is missing");
 	cpu_here = (uint16_t)fs_cpus_next(&allowed, 0);
 	cpu_away = (uint16_t)fs_cpus_next(&allowed, cpu_here + 1u);
-	err = fs_steer_load(&cpu_here, 1, &program, &why);
+	err = fs_steer_load(&cpu_here, 1, ALL_PORTS, &program, &why);
 	if (err == -EPERM)
 		return unit_skip("root, or CAP_BPF and CAP_NET_ADMIN: no permission to load BPF programs");
 	if (err == -ENOSYS)

@@ -52,6 +52,57 @@ START_TEST(ports)
 }
 END_TEST
 
+/* Below, at both ends of and above the range, whoever sends. */
+START_TEST(range)
+{
+	static const struct port_steer_range ranges[] = {
+		{32768, 60999}, {EVEN, EVEN}, {ODD, ODD}, {EVEN, ODD}, {1024, 1025}, {1, 32768}, {32768, 65535}, {65535, 65535},
+	};
+	static const uint16_t sources[] = {0, 80, 1023, 1024, REMOTE, 65535};
+
+	for (size_t i = 0; i < sizeof(ranges) / sizeof(*ranges); i++) {
+		unsigned low = ranges[i].low, high = ranges[i].high;
+		unsigned port[] = {0, 1, 80, low - 1, low, low + 1, high - 1, high, high + 1, 65535};
+
+		fs_steer_close(program);
+		load((uint16_t[]){cpu_here, cpu_away}, 2, ranges[i]);
+		for (size_t t = 0; t < sizeof(port) / sizeof(*port) * (sizeof(sources) / sizeof(*sources)); t++) {
+			unsigned source = sources[t / (sizeof(port) / sizeof(*port))], dest = port[t % (sizeof(port) / sizeof(*port))];
+			struct frame f4 = frame_tcp4((uint16_t)source, (uint16_t)dest), f6 = frame_tcp6((uint16_t)source, (uint16_t)dest);
+			bool active = dest >= low && dest <= high && (source < 1024 || dest >= 1024);
+			enum outcome expected = !active ? PASSIVE : dest % 2 ? AWAY : HERE;
+			char what[96];
+
+			if (dest > 65535)
+				continue;
+			snprintf(what, sizeof(what), "range %u-%u, port %u to %u", low, high, source, dest);
+			expect(&f4, expected, what);
+			expect(&f6, expected, what);
+		}
+	}
+}
+END_TEST
+
+/* A listener makes its port passive inside the range; outside, none has to be there. */
+START_TEST(range_and_listeners)
+{
+	struct frame inside = frame_tcp4(REMOTE, ODD), outside = frame_tcp4(REMOTE, 8081), low = frame_tcp4(80, 8081);
+	int in, out;
+
+	fs_steer_close(program);
+	load((uint16_t[]){cpu_here, cpu_away}, 2, (struct port_steer_range){32768, 60999});
+	expect(&inside, AWAY, "inside, no listener");
+	expect(&outside, PASSIVE, "outside, no listener");
+	expect(&low, PASSIVE, "outside, from a service's port");
+	in = listener(AF_INET, "0.0.0.0", ODD);
+	out = listener(AF_INET, "0.0.0.0", 8081);
+	expect(&inside, PASSIVE, "inside, a listener");
+	expect(&outside, PASSIVE, "outside, a listener");
+	close(in);
+	close(out);
+}
+END_TEST
+
 START_TEST(listeners)
 {
 	struct frame f4 = frame_tcp4(REMOTE, ODD), f6 = frame_tcp6(REMOTE, ODD), low = frame_tcp4(80, ODD);
@@ -308,7 +359,7 @@ START_TEST(overtaken)
 	struct fs_steer_why why;
 	unsigned lo = if_nametoindex("lo");
 
-	ck_assert_int_eq(fs_steer_load(&cpu_away, 1, &other, &why), 0);
+	ck_assert_int_eq(fs_steer_load(&cpu_away, 1, (struct port_steer_range){2000, 3000}, &other, &why), 0);
 	ck_assert_int_eq(fs_steer_find(lo, &found, &why), 0);
 	ck_assert_int_eq(found.mode, FS_STEER_NONE);
 	ck_assert_int_eq(fs_steer_attach(program, lo, true, &why), 0);
@@ -322,6 +373,7 @@ START_TEST(overtaken)
 	ck_assert_int_eq(fs_steer_detach(lo, &seen, &why), -EEXIST);
 	ck_assert_int_eq(fs_steer_find(lo, &found, &why), 0);
 	ck_assert(found.ours && found.prog_id == fs_steer_id(other) && found.ncpus == 1);
+	ck_assert(found.ports.low == 2000 && found.ports.high == 3000);
 	ck_assert_int_eq(fs_steer_exists(found.prog_id), 0);
 	ck_assert_int_eq(fs_steer_detach(lo, &found, &why), 0);
 	fs_steer_close(other);
@@ -340,6 +392,8 @@ int main(void)
 	/* Thousands of runs; loading the program alone takes the verifier tens of milliseconds. */
 	tcase_set_timeout(tc, 60);
 	tcase_add_test(tc, ports);
+	tcase_add_test(tc, range);
+	tcase_add_test(tc, range_and_listeners);
 	tcase_add_test(tc, listeners);
 	tcase_add_test(tc, connections);
 	tcase_add_test(tc, other_protocols);

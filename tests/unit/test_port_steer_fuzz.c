@@ -25,7 +25,7 @@ START_TEST(any_number)
 		for (uint32_t c = 0; c < n; c++)
 			cpu[c] = unit_random_below(&r, 2) ? cpu_here : cpu_away;
 		fs_steer_close(program);
-		load(cpu, n);
+		load(cpu, n, ALL_PORTS);
 		for (unsigned t = 0; t < 3 * n + 50; t++) {
 			/* All slots in order, then anywhere. */
 			unsigned port = t < 2 * n ? 1024 + t : 1024 + unit_random_below(&r, 64512);
