@@ -108,7 +108,8 @@ for pass in "${passes[@]}"; do
 	gcc) needs+=(readelf:binutils nginx:nginx-light haproxy:haproxy lighttpd:lighttpd redis-server:redis-server
 		memcached:memcached jq:jq taskset:util-linux setpriv:util-linux strace:strace
 		python3:python3 gnuplot:gnuplot-nox
-		/usr/include/check.h:check clang:clang /usr/include/bpf/bpf.h:libbpf-dev ip:iproute2 ethtool:ethtool) ;;
+		/usr/include/check.h:check clang:clang /usr/include/bpf/bpf.h:libbpf-dev ip:iproute2 ethtool:ethtool
+		iptables:iptables) ;;
 	sanitizers) needs+=(/usr/include/check.h:check clang:clang /usr/include/bpf/bpf.h:libbpf-dev) ;;
 	clang) needs+=(clang:clang /usr/include/check.h:check /usr/include/bpf/bpf.h:libbpf-dev) ;;
 	vm) needs+=(nginx:nginx-light jq:jq taskset:util-linux ip:iproute2 ethtool:ethtool cpio:cpio modinfo:kmod

@@ -8,6 +8,7 @@ STEER_TESTS = \
 	tests/system/connect_veth.test \
 	tests/system/connect_vlan.test \
 	tests/system/steer_cli.test \
+	tests/system/steer_range.test \
 	tests/system/steer_veth.test
 
 TESTS += $(STEER_TESTS)
