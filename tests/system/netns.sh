@@ -66,8 +66,9 @@ netns_begin()
 	dir=$(mktemp -d "${TMPDIR:-/tmp}/fs-netns.XXXXXX") || exit 99
 	chmod 755 "$dir"
 	trap netns_end EXIT
-	trap 'exit 130' INT
-	trap 'exit 143' TERM HUP
+	# A second signal must not end the clearing up.
+	trap 'trap "" INT TERM HUP; exit 130' INT
+	trap 'trap "" INT TERM HUP; exit 143' TERM HUP
 	mount -t tmpfs tmpfs /run || skip "permission to mount a /run"
 	chmod 755 /run
 	near=near$$-$RANDOM
