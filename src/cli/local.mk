@@ -2,6 +2,10 @@
 bin_PROGRAMS += fastsock
 fastsock_SOURCES = \
 	src/cli/cli.h \
+	src/cli/counters.c \
+	src/cli/counters.h \
+	src/cli/find.c \
+	src/cli/find.h \
 	src/cli/json.c \
 	src/cli/json.h \
 	src/cli/library.c \
@@ -9,15 +13,28 @@ fastsock_SOURCES = \
 	src/cli/main.c \
 	src/cli/proc.c \
 	src/cli/proc.h \
+	src/cli/put.c \
+	src/cli/put.h \
 	src/cli/queues.c \
 	src/cli/queues.h \
+	src/cli/rates.c \
+	src/cli/rates.h \
 	src/cli/report.h \
 	src/cli/report_json.c \
+	src/cli/report_prometheus.c \
 	src/cli/report_text.c \
 	src/cli/run.c \
+	src/cli/sample.c \
+	src/cli/sample.h \
 	src/cli/stat.c \
+	src/cli/stat.h \
+	src/cli/stat_watch.c \
 	src/cli/steer.c \
 	src/cli/steer.h \
+	src/cli/stop.c \
+	src/cli/stop.h \
+	src/cli/utf8.c \
+	src/cli/utf8.h \
 	src/cli/version.h \
 	src/cli/view.c \
 	src/cli/view.h

@@ -12,7 +12,9 @@ static bool keep(const struct fs_netdiag_listener *listener, void *arg)
 {
 	struct fs_queues *queues = arg;
 
-	queues->queue = fs_cli_grow(queues->queue, queues->nqueues + 1, sizeof(*queues->queue));
+	/* Room for twice as many whenever it is full: 0, 1, 3, 7 ... */
+	if (!(queues->nqueues & (queues->nqueues + 1)))
+		queues->queue = fs_cli_grow(queues->queue, 2 * (queues->nqueues + 1), sizeof(*queues->queue));
 	queues->queue[queues->nqueues++] = (struct fs_queue){listener->cookie, listener->queue};
 	return true;
 }

@@ -1,17 +1,29 @@
-/* fastsock stat: which trees to show, and what to say when there is none. */
+/* fastsock stat: which trees to show, and how. */
 #include <errno.h>
 #include <getopt.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/time.h>
+#include <time.h>
 
 #include "cli.h"
+#include "find.h"
 #include "report.h"
+#include "sample.h"
+#include "stat.h"
 #include "version.h"
+
+/* Output of a server with many CPUs and listeners is tens of megabytes; each write() costs. */
+#define BUFFER (256 * 1024)
+/* Shorter intervals show nothing but this command; longer ones are nobody's. */
+#define WATCH_MIN 0.01
+#define WATCH_MAX 86400.0
 
 static int help(void)
 {
-	puts("Usage: fastsock stat [--json] [PID]\n"
+	puts("Usage: fastsock stat [--details] [--watch N] [--json | --prometheus] [PID]\n"
 	     "\n"
 	     "Shows what libfastsock does in the process tree of PID, or in all process trees\n"
 	     "that this user may look into: for each listener and CPU the owner, the\n"
@@ -20,8 +32,15 @@ static int help(void)
 	     "are open, that wait now, the share of (sampled) connections whose packets arrive\n"
 	     "on the CPU that accepts them, and what is unusual about the CPU's worker.\n"
 	     "\n"
+	     "  --details\n"
+	     "      All counters, in more tables.\n"
+	     "  --watch N\n"
+	     "      Again every N seconds, such as 1 or 0.5, with rates since the last time,\n"
+	     "      until interrupted, or PID is gone.\n"
 	     "  --json\n"
-	     "      The same for programs.\n"
+	     "      The same for programs; with --watch one object a line.\n"
+	     "  --prometheus\n"
+	     "      The same as Prometheus scrapes it.\n"
 	     "  --help\n"
 	     "      Show this.\n"
 	     "\n"
@@ -30,149 +49,219 @@ static int help(void)
 	return fs_cli_finish(FS_EXIT_OK);
 }
 
-/* All the regions of one process with all who share them; the status, after a message when that is not 0. */
-static int find_one(struct fs_trees *trees, int pid)
+void fs_samples_free(struct fs_samples *samples)
 {
-	struct fs_trees own = {0};
-	int err = fs_trees_add_process(&own, pid);
-	size_t kept = 0;
-	char name[64];
+	for (size_t i = 0; i < samples->n; i++)
+		fs_sample_free(&samples->sample[i]);
+	free(samples->sample);
+	*samples = (struct fs_samples){0};
+}
 
-	if (err == -ENOENT) {
-		fs_cli_error("stat: there is no process %d", pid);
-		return FS_EXIT_FAILED;
-	}
-	fs_process_name(pid, name, sizeof(name));
-	if (err == -EACCES) {
-		fs_cli_error("stat: no permission to look into process %d (%s): run this as its user or as root", pid, name);
-		fs_trees_free(&own);
-		return FS_EXIT_FAILED;
-	}
-	if (!own.ntrees) {
-		fs_cli_error("stat: process %d (%s) has no listener that libfastsock handles: start it with fastsock run,"
-			     " and if it was, see what FASTSOCK_LOG=info says", pid, name);
-		return FS_EXIT_FAILED;
-	}
-	err = fs_trees_scan(trees);
+/* Reads the trees that can be read, one after the other; how many. */
+static size_t read_views(struct fs_view *views, const struct fs_trees *trees, const struct fs_queues *queues, int *status)
+{
+	size_t n = 0;
+
 	for (size_t i = 0; i < trees->ntrees; i++) {
-		if (fs_trees_find(&own, trees->tree[i].dev, trees->tree[i].ino))
-			trees->tree[kept++] = trees->tree[i];
-		else
-			free(trees->tree[i].process);
+		const char *why;
+
+		if (fs_view_read(&views[n], &trees->tree[i], queues, &why) == 0) {
+			n++;
+			continue;
+		}
+		fs_cli_error("stat: the region of process %d cannot be read: %s; restart that program, with the"
+			     " libfastsock that belongs to this command", trees->tree[i].process[0].pid, why);
+		*status = FS_EXIT_FAILED;
 	}
-	trees->ntrees = kept;
-	fs_trees_free(&own);
-	if (err || !kept) {
-		fs_cli_error("stat: process %d is gone", pid);
-		return FS_EXIT_FAILED;
-	}
-	return FS_EXIT_OK;
+	return n;
 }
 
-static int find_all(struct fs_trees *trees)
+static double unix_time(void)
 {
-	int err = fs_trees_scan(trees);
+	struct timeval now;
 
-	if (err) {
-		fs_cli_error("stat: cannot read /proc: %s", strerror(-err));
-		return FS_EXIT_FAILED;
-	}
-	if (trees->ntrees)
-		return FS_EXIT_OK;
-	if (trees->unreadable)
-		fs_cli_error("stat: no process with libfastsock found, but there was no permission to look into %u"
-			     " process%s: run this as root to see them all", trees->unreadable,
-			     trees->unreadable == 1 ? "" : "es");
-	else
-		fs_cli_error("stat: no process with libfastsock found: start one with fastsock run");
-	return FS_EXIT_FAILED;
+	gettimeofday(&now, NULL);
+	return (double)now.tv_sec + (double)now.tv_usec / 1e6;
 }
 
-static int report(const struct fs_trees *trees, struct fs_json *json)
+static void print_json(const struct fs_view *views, size_t n, const struct fs_rates *rates)
 {
+	struct fs_json json = {.compact = rates != NULL};
+
+	fs_json_open(&json, NULL, '{');
+	fs_json_string(&json, "version", FS_CLI_VERSION);
+	fs_json_decimal_or_null(&json, "time", unix_time());
+	fs_json_open(&json, "trees", '[');
+	for (size_t i = 0; i < n; i++)
+		fs_report_json(&json, &views[i], rates ? &rates[i] : NULL);
+	fs_json_close(&json, ']');
+	fs_json_close(&json, '}');
+}
+
+static void print_text(const struct fs_view *views, size_t n, const struct fs_rates *rates, bool details)
+{
+	if (rates) {
+		time_t now = time(NULL);
+		char text[64] = "";
+
+		strftime(text, sizeof(text), "%F %T", localtime(&now));
+		printf("--- %s\n", text);
+	}
+	for (size_t i = 0; i < n; i++)
+		fs_report_text(&views[i], rates ? &rates[i] : NULL, details);
+}
+
+static void print(const struct fs_stat_request *request, const struct fs_view *views, size_t n,
+		  const struct fs_rates *rates)
+{
+	switch (request->format) {
+	case FS_STAT_TEXT:
+		print_text(views, n, rates, request->details);
+		break;
+	case FS_STAT_JSON:
+		print_json(views, n, rates);
+		break;
+	case FS_STAT_PROMETHEUS:
+		fs_report_prometheus(views, n);
+		break;
+	}
+}
+
+static void print_with_rates(const struct fs_stat_request *request, const struct fs_view *views, size_t n,
+			     struct fs_samples *before)
+{
+	/* One more, so that there is something to point to when there is none. */
+	struct fs_rates *rates = fs_cli_grow(NULL, n + 1, sizeof(*rates));
+	struct fs_samples now = {.sample = fs_cli_grow(NULL, n + 1, sizeof(*now.sample)), .n = n};
+
+	for (size_t i = 0; i < n; i++) {
+		fs_sample_take(&now.sample[i], &views[i]);
+		fs_rates_set(&rates[i], &now.sample[i],
+			     fs_sample_find(before->sample, before->n, now.sample[i].dev, now.sample[i].ino));
+	}
+	print(request, views, n, rates);
+	free(rates);
+	fs_samples_free(before);
+	*before = now;
+}
+
+int fs_stat_report(const struct fs_stat_request *request, const struct fs_trees *trees, struct fs_samples *before)
+{
+	struct fs_view *views = fs_cli_grow(NULL, trees->ntrees + 1, sizeof(*views));
 	struct fs_queues queues = {0};
 	int status = FS_EXIT_OK;
+	size_t n;
 
 	if (trees->ntrees)
 		fs_queues_read(&queues);
-	if (json) {
-		fs_json_open(json, NULL, '{');
-		fs_json_string(json, "version", FS_CLI_VERSION);
-		fs_json_open(json, "trees", '[');
-	}
-	for (size_t i = 0; i < trees->ntrees; i++) {
-		struct fs_view view;
-		const char *why;
-
-		if (fs_view_read(&view, &trees->tree[i], &queues, &why) < 0) {
-			fs_cli_error("stat: the region of process %d cannot be read: %s; restart that program, with the"
-				     " libfastsock that belongs to this command", trees->tree[i].process[0].pid, why);
-			status = FS_EXIT_FAILED;
-			continue;
-		}
-		if (json)
-			fs_report_json(json, &view);
-		else
-			fs_report_text(&view);
-		fs_view_free(&view);
-	}
-	if (json) {
-		fs_json_close(json, ']');
-		fs_json_close(json, '}');
-	}
+	n = read_views(views, trees, &queues, &status);
+	if (before)
+		print_with_rates(request, views, n, before);
+	else
+		print(request, views, n, NULL);
+	for (size_t i = 0; i < n; i++)
+		fs_view_free(&views[i]);
+	free(views);
 	fs_queues_free(&queues);
 	return status;
 }
 
-static int parse_pid(const char *text)
+static int once(const struct fs_stat_request *request)
+{
+	struct fs_trees trees = {0};
+	int reported = FS_EXIT_OK;
+	int found = fs_find("stat", &trees, request->pid);
+
+	/* What programs read is complete even when there is nothing to show, so that they need not know why. */
+	if (found == FS_EXIT_OK || request->format != FS_STAT_TEXT)
+		reported = fs_stat_report(request, &trees, NULL);
+	fs_trees_free(&trees);
+	return fs_cli_finish(found != FS_EXIT_OK ? found : reported);
+}
+
+static int parse_watch(struct fs_stat_request *request, const char *text)
 {
 	char *end;
-	long pid;
+	double seconds;
 
 	errno = 0;
-	pid = strtol(text, &end, 10);
-	return errno || end == text || *end || pid <= 0 || pid > 0x7fffffff ? -1 : (int)pid;
+	seconds = strtod(text, &end);
+	if (errno || end == text || *end || !isfinite(seconds) || seconds < WATCH_MIN || seconds > WATCH_MAX) {
+		fs_cli_error("stat: --watch takes %g to %g seconds, not \"%s\"; see fastsock stat --help", WATCH_MIN,
+			     WATCH_MAX, text);
+		return FS_EXIT_USAGE;
+	}
+	request->watch_us = (uint64_t)(seconds * 1e6);
+	return FS_EXIT_OK;
+}
+
+static int take_format(struct fs_stat_request *request, enum fs_stat_format format)
+{
+	if (request->format != FS_STAT_TEXT && request->format != format) {
+		fs_cli_error("stat: --json and --prometheus exclude each other; see fastsock stat --help");
+		return FS_EXIT_USAGE;
+	}
+	request->format = format;
+	return FS_EXIT_OK;
+}
+
+static int take_arguments(struct fs_stat_request *request, int argc, char **argv)
+{
+	if (argc > 1) {
+		fs_cli_error("stat: one PID at most; see fastsock stat --help");
+		return FS_EXIT_USAGE;
+	}
+	/* One exposition is one scrape, and has no rates: Prometheus makes them. */
+	if (request->format == FS_STAT_PROMETHEUS && request->watch_us) {
+		fs_cli_error("stat: --prometheus and --watch exclude each other; see fastsock stat --help");
+		return FS_EXIT_USAGE;
+	}
+	if (argc)
+		request->pid = fs_find_parse("stat", argv[0]);
+	return request->pid < 0 ? FS_EXIT_USAGE : FS_EXIT_OK;
 }
 
 int fs_cli_stat(int argc, char **argv)
 {
 	static const struct option options[] = {
+		{"details", no_argument, NULL, 'd'},
 		{"json", no_argument, NULL, 'j'},
+		{"prometheus", no_argument, NULL, 'p'},
+		{"watch", required_argument, NULL, 'w'},
 		{"help", no_argument, NULL, 'h'},
 		{0},
 	};
-	struct fs_trees trees = {0};
-	struct fs_json json = {0};
-	char name[] = "fastsock: stat";
-	bool as_json = false;
-	int option, pid = 0, found, reported = FS_EXIT_OK;
+	struct fs_stat_request request = {0};
+	static char name[] = "fastsock: stat";
+	int option, status = FS_EXIT_OK;
 
 	/* getopt names itself after this. */
 	argv[0] = name;
-	while ((option = getopt_long(argc, argv, "h", options, NULL)) != -1) {
-		if (option == 'h')
+	while (status == FS_EXIT_OK && (option = getopt_long(argc, argv, "h", options, NULL)) != -1) {
+		switch (option) {
+		case 'h':
 			return help();
-		if (option != 'j') {
+		case 'd':
+			request.details = true;
+			break;
+		case 'j':
+			status = take_format(&request, FS_STAT_JSON);
+			break;
+		case 'p':
+			status = take_format(&request, FS_STAT_PROMETHEUS);
+			break;
+		case 'w':
+			status = parse_watch(&request, optarg);
+			break;
+		default:
 			fs_cli_error("see fastsock stat --help");
 			return FS_EXIT_USAGE;
 		}
-		as_json = true;
 	}
-	if (argc - optind > 1) {
-		fs_cli_error("stat: one PID at most; see fastsock stat --help");
-		return FS_EXIT_USAGE;
-	}
-	if (optind < argc) {
-		pid = parse_pid(argv[optind]);
-		if (pid < 0) {
-			fs_cli_error("stat: \"%s\" is no PID; see fastsock stat --help", argv[optind]);
-			return FS_EXIT_USAGE;
-		}
-	}
-	found = pid ? find_one(&trees, pid) : find_all(&trees);
-	/* JSON is complete even when there is nothing to show, so that whoever reads it need not know why. */
-	if (found == FS_EXIT_OK || as_json)
-		reported = report(&trees, as_json ? &json : NULL);
-	fs_trees_free(&trees);
-	return fs_cli_finish(found != FS_EXIT_OK ? found : reported);
+	if (status == FS_EXIT_OK)
+		status = take_arguments(&request, argc - optind, argv + optind);
+	if (status != FS_EXIT_OK)
+		return status;
+	setvbuf(stdout, NULL, _IOFBF, BUFFER);
+	return request.watch_us ? fs_stat_watch(&request) : once(&request);
 }

@@ -7,9 +7,29 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
+#include "cli.h"
+#include "counters.h"
 #include "view.h"
+
+/* No worker, or no member, follows. */
+#define END UINT16_MAX
+
+/*
+ * Who belongs to a core, so that asking for all cores of all groups does not look at
+ * all workers and members each time.
+ */
+struct fs_view_index {
+	uint16_t worker[FS_CORES_MAX]; /* the core's first living worker */
+	uint16_t next_worker[FS_WORKERS_MAX];
+	uint64_t open[FS_CORES_MAX];
+	struct {
+		uint16_t member[FS_CORES_MAX]; /* adopted groups: the first one that the core's worker serves */
+		uint16_t next_member[FS_MEMBERS_MAX];
+	} group[FS_GROUPS_MAX];
+};
 
 static const char *const state_name[] = {
 	[FS_GROUP_PASSIVE] = "passive",
@@ -48,9 +68,16 @@ static const char *check_group(const struct fs_view *view, const struct fs_group
 
 static const char *check(const struct fs_view *view)
 {
+	bool seen[FS_CPUS_MAX] = {false};
+
 	for (unsigned i = 0; i < view->ncores; i++) {
-		if (view->head->cpu[i] >= FS_CPUS_MAX)
+		unsigned cpu = view->head->cpu[i];
+
+		if (cpu >= FS_CPUS_MAX)
 			return "a core has an impossible CPU number";
+		if (seen[cpu])
+			return "two cores have the same CPU number";
+		seen[cpu] = true;
 	}
 	for (unsigned i = 0; i < FS_WORKERS_MAX; i++) {
 		if (view->worker[i].state == FS_WORKER_LIVE && !core_is_good(view, view->worker[i].core))
@@ -134,9 +161,53 @@ static int living_pid(const struct fs_view *view, const struct fs_worker_rec *wo
 	return kill((pid_t)pid, 0) == 0 || errno == EPERM ? (int)pid : 0;
 }
 
+/* From the last to the first, so that each list is in the order of the slots. */
+static void index_workers(struct fs_view *view, struct fs_view_index *index)
+{
+	memset(index->worker, 0xff, sizeof(index->worker));
+	for (unsigned i = FS_WORKERS_MAX; i-- > 0;) {
+		uint32_t core = view->worker[i].core, open = view->worker[i].open;
+
+		if (!view->pid[i] || core >= view->ncores)
+			continue;
+		index->next_worker[i] = index->worker[core];
+		index->worker[core] = (uint16_t)i;
+		/* Below 0 for a moment, when one thread accepts and another one closes. */
+		if (open < UINT32_MAX / 2)
+			index->open[core] += open;
+	}
+}
+
+static void index_members(const struct fs_view *view, struct fs_view_index *index, unsigned group)
+{
+	const struct fs_group_rec *g = &view->group[group];
+
+	memset(index->group[group].member, 0xff, sizeof(index->group[group].member));
+	for (unsigned i = g->nmembers; i-- > 0;) {
+		uint32_t core = g->member[i].core;
+
+		if (core >= view->ncores)
+			continue;
+		index->group[group].next_member[i] = index->group[group].member[core];
+		index->group[group].member[core] = (uint16_t)i;
+	}
+}
+
+static void make_index(struct fs_view *view)
+{
+	view->index = fs_cli_grow(NULL, 1, sizeof(*view->index));
+	memset(view->index->open, 0, sizeof(view->index->open));
+	index_workers(view, view->index);
+	for (unsigned i = 0; i < FS_GROUPS_MAX; i++) {
+		if (view->group[i].state != FS_GROUP_FREE && view->group[i].mode == FS_GROUP_ADOPTED)
+			index_members(view, view->index, i);
+	}
+}
+
 int fs_view_read(struct fs_view *view, const struct fs_tree *tree, const struct fs_queues *queues, const char **why)
 {
 	int fd = fs_tree_open(tree);
+	struct timespec now;
 
 	*view = (struct fs_view){.tree = tree, .queues = queues};
 	if (fd < 0) {
@@ -149,10 +220,13 @@ int fs_view_read(struct fs_view *view, const struct fs_tree *tree, const struct 
 		fs_view_free(view);
 		return -1;
 	}
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	view->time_us = (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
 	for (unsigned i = 0; i < FS_WORKERS_MAX; i++) {
 		if (view->worker[i].state == FS_WORKER_LIVE)
 			view->pid[i] = living_pid(view, &view->worker[i]);
 	}
+	make_index(view);
 	if (!fs_tree_same_network(tree))
 		view->queues = NULL;
 	return 0;
@@ -161,7 +235,9 @@ int fs_view_read(struct fs_view *view, const struct fs_tree *tree, const struct 
 void fs_view_free(struct fs_view *view)
 {
 	free(view->region);
+	free(view->index);
 	view->region = NULL;
+	view->index = NULL;
 }
 
 int fs_view_tree_pid(const struct fs_view *view)
@@ -202,24 +278,12 @@ const struct fs_core_active *fs_view_connect(const struct fs_view *view, unsigne
 
 uint64_t fs_view_open(const struct fs_view *view, unsigned core)
 {
-	uint64_t sum = 0;
-
-	for (unsigned i = 0; i < FS_WORKERS_MAX; i++) {
-		uint32_t open = view->worker[i].open;
-
-		/* Below 0 for a moment, when one thread accepts and another one closes. */
-		if (view->pid[i] && view->worker[i].core == core && open < UINT32_MAX / 2)
-			sum += open;
-	}
-	return sum;
+	return view->index->open[core];
 }
 
 const char *fs_view_help(const struct fs_core_rec *rec)
 {
-	static const char *const names[] = {"none", "busy", "stuck", "parked", "deserted"};
-	uint32_t help = rec->help;
-
-	return help < FS_COUNT(names) ? names[help] : "unknown";
+	return fs_help_name(rec->help);
 }
 
 static bool has_bit(const _Atomic uint64_t *bits, unsigned group)
@@ -240,10 +304,10 @@ unsigned fs_view_owners(const struct fs_view *view, unsigned group, unsigned cor
 {
 	unsigned n = 0;
 
-	for (unsigned i = 0; i < FS_WORKERS_MAX; i++) {
+	for (unsigned i = view->index->worker[core]; i != END; i = view->index->next_worker[i]) {
 		unsigned known = 0;
 
-		if (!view->pid[i] || view->worker[i].core != core || !has_bit(view->worker[i].serving, group))
+		if (!has_bit(view->worker[i].serving, group))
 			continue;
 		while (known < n && pids[known] != view->pid[i])
 			known++;
@@ -266,21 +330,18 @@ static int64_t add_queue(const struct fs_view *view, int64_t sum, const struct f
 int64_t fs_view_queue(const struct fs_view *view, unsigned group, unsigned core)
 {
 	const struct fs_group_rec *g = &view->group[group];
-	unsigned own = fs_view_core(view, group, core)->member;
 	int64_t sum = -1;
 
 	if (!view->queues)
 		return -1;
-	for (unsigned i = 0; i < g->nmembers; i++) {
-		/*
-		 * Ours listens once the core's record points to it, and the kernel does not know it
-		 * before.
-		 */
-		if (g->mode == FS_GROUP_OWN && (!own || own != i))
-			continue;
-		if (g->member[i].core == core)
-			sum = add_queue(view, sum, &g->member[i]);
+	if (g->mode == FS_GROUP_OWN) {
+		/* Ours listens once the core's record points to it, and the kernel does not know it before. */
+		unsigned own = fs_view_core(view, group, core)->member;
+
+		return own && own < g->nmembers && g->member[own].core == core ? add_queue(view, sum, &g->member[own]) : -1;
 	}
+	for (unsigned i = view->index->group[group].member[core]; i != END; i = view->index->group[group].next_member[i])
+		sum = add_queue(view, sum, &g->member[i]);
 	return sum;
 }
 

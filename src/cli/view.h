@@ -18,6 +18,8 @@ struct fs_view {
 	const struct fs_worker_rec *worker; /* FS_WORKERS_MAX */
 	const struct fs_group_rec *group;   /* FS_GROUPS_MAX */
 	unsigned ncores;
+	uint64_t time_us; /* when it was read, by CLOCK_MONOTONIC */
+	struct fs_view_index *index;
 	int pid[FS_WORKERS_MAX]; /* of each worker, as this command sees it; 0 for a slot without a living one */
 };
 
