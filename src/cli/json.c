@@ -2,6 +2,8 @@
 #include "json.h"
 
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 
 #include "put.h"
 #include "utf8.h"
@@ -29,6 +31,43 @@ static void write_string(const char *value)
 	putchar('"');
 }
 
+/* Comma, new line, and the name in one go: most of what is written is this. */
+static void begin(struct fs_json *json, const char *name)
+{
+	size_t indent = json->compact ? 0 : json->depth * 2, len = name ? strlen(name) : 0, at = 0;
+	char text[256];
+
+	/* Neither our names nor our nesting come near it. */
+	if (indent + len + 8 > sizeof(text))
+		abort();
+	if (json->depth && !json->empty)
+		text[at++] = ',';
+	if (json->depth && !json->compact) {
+		text[at++] = '\n';
+		memset(text + at, ' ', indent);
+		at += indent;
+	}
+	if (name) {
+		text[at++] = '"';
+		memcpy(text + at, name, len);
+		at += len;
+		text[at++] = '"';
+		text[at++] = ':';
+		if (!json->compact)
+			text[at++] = ' ';
+	}
+	json->empty = false;
+	fs_put_bytes(text, at);
+}
+
+void fs_json_open(struct fs_json *json, const char *name, char bracket)
+{
+	begin(json, name);
+	fs_put_bytes(&bracket, 1);
+	json->depth++;
+	json->empty = true;
+}
+
 static void new_line(const struct fs_json *json)
 {
 	if (json->compact)
@@ -37,35 +76,12 @@ static void new_line(const struct fs_json *json)
 	fs_put_spaces(json->depth * 2);
 }
 
-static void begin(struct fs_json *json, const char *name)
-{
-	if (json->depth) {
-		if (!json->empty)
-			fs_put_bytes(",", 1);
-		new_line(json);
-	}
-	json->empty = false;
-	if (name) {
-		fs_put_bytes("\"", 1);
-		fs_put_text(name);
-		fs_put_bytes("\": ", json->compact ? 2 : 3);
-	}
-}
-
-void fs_json_open(struct fs_json *json, const char *name, char bracket)
-{
-	begin(json, name);
-	putchar(bracket);
-	json->depth++;
-	json->empty = true;
-}
-
 void fs_json_close(struct fs_json *json, char bracket)
 {
 	json->depth--;
 	if (!json->empty)
 		new_line(json);
-	putchar(bracket);
+	fs_put_bytes(&bracket, 1);
 	json->empty = false;
 	if (!json->depth)
 		putchar('\n');

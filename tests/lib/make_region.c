@@ -6,8 +6,9 @@
  * against regions that the library would never make. COMMAND does not inherit the
  * memfd. Its status is this program's.
  *
- * KIND is "valid", a kind of damage (see damages[]), or "random", which takes a
- * SEED and corrupts a valid region. COMMAND finds in its environment REGION_PID:
+ * KIND is "valid", a kind of damage (see damages[]), "random", which takes a
+ * SEED and corrupts a valid region, or "large": the same on 256 CPUs, with 97 more
+ * groups that are active, a worker on each CPU, and nothing that is 0. COMMAND finds in its environment REGION_PID:
  * this process, the creator and worker of core 0; REGION_CHILD: its child, which
  * holds the memfd, too, and is another worker of core 0; REGION_PORT: where the
  * first group listens; REGION_COOKIE: the socket cookie of core 0's local listener
@@ -38,7 +39,8 @@
 
 #include "core/region.h"
 
-#define NCORES 2
+/* 2, or 256 of the large one. */
+static unsigned ncores = 2;
 
 struct region {
 	int fd;
@@ -56,7 +58,7 @@ static void die(const char *what)
 
 static struct fs_core_rec *core_rec(const struct region *r, unsigned group, unsigned core)
 {
-	return (struct fs_core_rec *)(r->base + fs_region_core_at(NCORES, group, core));
+	return (struct fs_core_rec *)(r->base + fs_region_core_at(ncores, group, core));
 }
 
 /*
@@ -179,9 +181,9 @@ static void make_groups(struct region *r, unsigned *port)
 static void make_region(struct region *r)
 {
 	r->fd = memfd_create(FS_REGION_NAME, MFD_CLOEXEC);
-	if (r->fd < 0 || ftruncate(r->fd, (off_t)fs_region_size(NCORES)) < 0)
+	if (r->fd < 0 || ftruncate(r->fd, (off_t)fs_region_size(ncores)) < 0)
 		die("cannot make a memfd");
-	r->base = mmap(NULL, fs_region_size(NCORES), PROT_READ | PROT_WRITE, MAP_SHARED, r->fd, 0);
+	r->base = mmap(NULL, fs_region_size(ncores), PROT_READ | PROT_WRITE, MAP_SHARED, r->fd, 0);
 	if (r->base == MAP_FAILED)
 		die("cannot map the memfd");
 	r->head = (struct fs_region_head *)r->base;
@@ -189,8 +191,8 @@ static void make_region(struct region *r)
 	r->group = (struct fs_group_rec *)(r->base + fs_region_groups_at());
 	r->head->magic = FS_REGION_MAGIC;
 	r->head->version = FS_REGION_VERSION;
-	r->head->size = fs_region_size(NCORES);
-	r->head->ncores = NCORES;
+	r->head->size = fs_region_size(ncores);
+	r->head->ncores = ncores;
 	r->head->creator = (uint32_t)getpid();
 	r->head->cpu[0] = 0;
 	r->head->cpu[1] = 3;
@@ -208,12 +210,12 @@ static void mode(struct region *r) { r->group[0].mode = UINT32_MAX; }
 static void members(struct region *r) { r->group[0].nmembers = FS_MEMBERS_MAX + 1; }
 static void family(struct region *r) { r->group[0].family = AF_UNIX; }
 static void port(struct region *r) { r->group[0].port = UINT16_MAX + 1; }
-static void member_core(struct region *r) { r->group[0].member[1].core = NCORES; }
+static void member_core(struct region *r) { r->group[0].member[1].core = ncores; }
 static void worker_core(struct region *r) { r->worker[0].core = UINT32_MAX; }
 
 static void truncated(struct region *r)
 {
-	if (ftruncate(r->fd, (off_t)fs_region_size(NCORES) - 4096) < 0)
+	if (ftruncate(r->fd, (off_t)fs_region_size(ncores) - 4096) < 0)
 		die("ftruncate");
 }
 
@@ -233,7 +235,7 @@ static void liar(struct region *r)
 		memset(r->worker[i].serving, 0xff, sizeof(r->worker[i].serving));
 	}
 	r->group[0].nmembers = FS_MEMBERS_MAX;
-	for (unsigned core = 0; core < NCORES; core++) {
+	for (unsigned core = 0; core < ncores; core++) {
 		struct fs_core_rec *rec = core_rec(r, 0, core);
 
 		memset(rec, 0xff, sizeof(*rec));
@@ -280,7 +282,7 @@ static const struct damage {
 static void corrupt(struct region *r, unsigned seed)
 {
 	static const uint32_t values[] = {0, 1, 2, 3, FS_NO_CORE, INT32_MAX, UINT32_MAX};
-	const uint64_t start[] = {fs_region_workers_at(), fs_region_groups_at(), fs_region_core_at(NCORES, 0, 0), 0};
+	const uint64_t start[] = {fs_region_workers_at(), fs_region_groups_at(), fs_region_core_at(ncores, 0, 0), 0};
 	const unsigned span[] = {8 * sizeof(struct fs_worker_rec), 192, 2 * sizeof(struct fs_core_rec),
 				 sizeof(struct fs_region_head)};
 
@@ -290,6 +292,43 @@ static void corrupt(struct region *r, unsigned seed)
 		uint32_t value = values[(unsigned)rand() % (sizeof(values) / sizeof(values[0]))];
 
 		memcpy(r->base + start[where] + (unsigned)rand() % (span[where] / 4) * 4, &value, 4);
+	}
+}
+
+/* 100 groups in all, as of a server that serves so many addresses. The sockets are not there. */
+static void enlarge(struct region *r)
+{
+	for (unsigned core = 0; core < ncores; core++) {
+		r->head->cpu[core] = (uint16_t)core;
+		make_worker(&r->worker[core], FS_WORKER_LIVE, (unsigned)getpid(), core);
+		memset(r->worker[core].announced, 0xff, sizeof(r->worker[core].announced));
+		memset(r->worker[core].serving, 0xff, sizeof(r->worker[core].serving));
+		memset((unsigned char *)r->base + fs_region_loads_at() + core * sizeof(struct fs_core_load), 1,
+		       sizeof(struct fs_core_load));
+	}
+	for (unsigned group = 2; group < 99; group++) {
+		struct fs_group_rec *g = &r->group[group];
+
+		g->state = FS_GROUP_ACTIVE;
+		g->mode = FS_GROUP_OWN;
+		g->nmembers = ncores + 1;
+		g->backlog = 511;
+		g->family = AF_INET;
+		memcpy(g->address, "\xc0\0\2\1", 4);
+		g->port = 8000 + group;
+		g->member[0].core = FS_NO_CORE;
+		for (unsigned core = 0; core < ncores; core++) {
+			struct fs_core_rec *rec = core_rec(r, group, core);
+
+			g->member[core + 1].core = core;
+			g->member[core + 1].cookie = UINT64_MAX - group * FS_CORES_MAX - core;
+			memset(rec, 0, sizeof(*rec));
+			rec->accepted_local = 123456789 + core;
+			rec->accepted_global = rec->rx_sampled = 1234567;
+			rec->stolen = rec->given = rec->rx_local = 12345 + group;
+			rec->rescued = rec->parked = rec->woken = 123;
+			rec->member = core + 1;
+		}
 	}
 }
 
@@ -332,6 +371,7 @@ static int run(char **command)
 int main(int argc, char **argv)
 {
 	bool random = argc > 1 && !strcmp(argv[1], "random");
+	bool large = argc > 1 && !strcmp(argv[1], "large");
 	unsigned long long cookie;
 	unsigned port_number = 0;
 	struct region r;
@@ -342,6 +382,8 @@ int main(int argc, char **argv)
 		fprintf(stderr, "usage: make_region KIND [SEED] COMMAND [ARGUMENT...]\n");
 		return 99;
 	}
+	if (large)
+		ncores = FS_CORES_MAX;
 	make_region(&r);
 	child = make_child();
 	make_worker(&r.worker[0], FS_WORKER_LIVE, (unsigned)getpid(), 0);
@@ -352,6 +394,8 @@ int main(int argc, char **argv)
 	cookie = r.group[0].member[1].cookie;
 	if (random)
 		corrupt(&r, (unsigned)atoi(argv[2]));
+	else if (large)
+		enlarge(&r);
 	else if (strcmp(argv[1], "valid"))
 		apply(&r, argv[1]);
 	export_number("REGION_PID", (unsigned)getpid());
