@@ -33,6 +33,8 @@ fastsock_SOURCES = \
 	src/cli/steer.h \
 	src/cli/stop.c \
 	src/cli/stop.h \
+	src/cli/top.c \
+	src/cli/top.h \
 	src/cli/utf8.c \
 	src/cli/utf8.h \
 	src/cli/version.h \
@@ -47,4 +49,13 @@ fastsock_SOURCES += \
 	src/cli/steer_offload.c \
 	src/cli/steer_status.c
 fastsock_LDADD += libfastsock_bpf.la
+endif
+if TOP
+fastsock_SOURCES += \
+	src/cli/top_layout.c \
+	src/cli/top_rows.c \
+	src/cli/top_run.c \
+	src/cli/top_screen.c
+fastsock_CPPFLAGS += $(NCURSES_CFLAGS)
+fastsock_LDADD += $(NCURSES_LIBS)
 endif
