@@ -293,7 +293,8 @@ int fs_accept_else(struct fs_listener *l, int fd, struct sockaddr *addr, socklen
 			return accept_plain(g, fd, addr, len, flags);
 		}
 		rc = take_any(g, addr, len, flags);
-		return rc >= 0 ? rc : fs_libc.accept4(fd, addr, len, flags);
+		/* Or it is a worker that began to wait before the group was active, and counts like any other. */
+		return rc >= 0 ? rc : accept_plain(g, fd, addr, len, flags);
 	}
 	/*
 	 * A socket that does not block is waited for in some way that we do not see: no
