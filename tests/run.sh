@@ -108,6 +108,7 @@ for pass in "${passes[@]}"; do
 	gcc) needs+=(readelf:binutils nginx:nginx-light haproxy:haproxy lighttpd:lighttpd redis-server:redis-server
 		memcached:memcached jq:jq taskset:util-linux setpriv:util-linux strace:strace
 		python3:python3 gnuplot:gnuplot-nox
+		promtool:prometheus tmux:tmux /usr/include/ncurses.h:libncurses-dev
 		/usr/include/check.h:check clang:clang /usr/include/bpf/bpf.h:libbpf-dev ip:iproute2 ethtool:ethtool
 		iptables:iptables) ;;
 	sanitizers) needs+=(/usr/include/check.h:check clang:clang /usr/include/bpf/bpf.h:libbpf-dev) ;;

@@ -255,6 +255,12 @@ static void foreign(struct region *r)
 		r->group[0].member[1].cookie = strtoull(cookie, NULL, 10);
 }
 
+/* Two listeners on one address, as of sockets that are bound to two devices. */
+static void twice(struct region *r)
+{
+	r->group[2] = r->group[1];
+}
+
 static const struct damage {
 	const char *name;
 	void (*apply)(struct region *r);
@@ -276,6 +282,7 @@ static const struct damage {
 	{"empty", empty},
 	{"liar", liar},
 	{"foreign", foreign},
+	{"twice", twice},
 };
 
 /* Corrupts a few words where something is; odd seeds spare the head, which would be refused at once. */

@@ -9,6 +9,7 @@ SYSTEM_TESTS = \
 	tests/system/lighttpd.test \
 	tests/system/memcached.test \
 	tests/system/nginx_accept_mutex.test \
+	tests/system/nginx_counts.test \
 	tests/system/nginx_outcomes.test \
 	tests/system/nginx_reload.test \
 	tests/system/nginx_reuseport.test \

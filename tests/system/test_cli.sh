@@ -73,6 +73,7 @@ for help in --help -h help; do
 	try 0 "$help" "$fastsock" $help
 	out_has "  run "
 	out_has "  stat "
+	out_has "  top "
 	out_has "  steer "
 	err_none
 done
@@ -105,6 +106,9 @@ usage_error stat 0
 usage_error stat -- -1
 usage_error stat 1x
 usage_error stat 99999999999999999999
+usage_error top --nonsense
+usage_error top 1 2
+usage_error top 1x
 
 ### run: the library
 
