@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <getopt.h>
 #include <math.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -57,6 +58,16 @@ void fs_samples_free(struct fs_samples *samples)
 	*samples = (struct fs_samples){0};
 }
 
+/* All processes ended since they were found: no fault of theirs. */
+static bool is_gone(const struct fs_tree *tree)
+{
+	for (size_t i = 0; i < tree->nprocesses; i++) {
+		if (kill(tree->process[i].pid, 0) == 0 || errno != ESRCH)
+			return false;
+	}
+	return true;
+}
+
 /* Reads the trees that can be read, one after the other; how many. */
 static size_t read_views(struct fs_view *views, const struct fs_trees *trees, const struct fs_queues *queues, int *status)
 {
@@ -69,6 +80,8 @@ static size_t read_views(struct fs_view *views, const struct fs_trees *trees, co
 			n++;
 			continue;
 		}
+		if (is_gone(&trees->tree[i]))
+			continue;
 		fs_cli_error("stat: the region of process %d cannot be read: %s; restart that program, with the"
 			     " libfastsock that belongs to this command", trees->tree[i].process[0].pid, why);
 		*status = FS_EXIT_FAILED;
