@@ -7,42 +7,26 @@
 
 #include "cli.h"
 
-/* Leaves of all trees those that are in `own`. */
-static void keep(struct fs_trees *trees, const struct fs_trees *own)
-{
-	size_t kept = 0;
-
-	for (size_t i = 0; i < trees->ntrees; i++) {
-		if (fs_trees_find(own, trees->tree[i].dev, trees->tree[i].ino))
-			trees->tree[kept++] = trees->tree[i];
-		else
-			free(trees->tree[i].process);
-	}
-	trees->ntrees = kept;
-}
-
-static int find_one(struct fs_trees *trees, int pid)
+/* Why a process that was not found in any tree was not. */
+static int why_not(int pid)
 {
 	struct fs_trees own = {0};
 	int err = fs_trees_add_process(&own, pid);
 
-	if (!err && !own.ntrees)
-		err = -ENODATA;
+	/* It has come to have one in this moment, or a region is all that is left of it. */
 	if (!err)
-		err = fs_trees_scan(trees);
-	if (!err) {
-		keep(trees, &own);
-		err = trees->ntrees ? 0 : -ENOENT;
-	}
+		err = own.ntrees ? -ENOENT : -ENODATA;
 	fs_trees_free(&own);
 	return err;
 }
 
-int fs_find_again(struct fs_trees *trees, int pid)
+int fs_find_again(struct fs_trees *trees, int pid, struct fs_scans *scans)
 {
-	if (pid)
-		return find_one(trees, pid);
-	return fs_trees_scan(trees);
+	int err = scans ? fs_trees_scan_again(trees, scans) : fs_trees_scan(trees);
+
+	if (err || !pid || fs_trees_keep(trees, pid))
+		return err;
+	return why_not(pid);
 }
 
 static int explain_one(const char *verb, int pid, int err)
@@ -74,9 +58,9 @@ static int explain_none(const char *verb, const struct fs_trees *trees)
 	return FS_EXIT_FAILED;
 }
 
-int fs_find(const char *verb, struct fs_trees *trees, int pid)
+int fs_find(const char *verb, struct fs_trees *trees, int pid, struct fs_scans *scans)
 {
-	int err = fs_find_again(trees, pid);
+	int err = fs_find_again(trees, pid, scans);
 
 	if (pid && err)
 		return explain_one(verb, pid, err);

@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "core/region.h"
@@ -68,15 +69,24 @@ static struct fs_tree *tree_of(struct fs_trees *trees, dev_t dev, ino_t ino)
 	return tree;
 }
 
-static void add(struct fs_trees *trees, const struct stat *st, int pid, int fd)
+static bool ends_with(const struct fs_tree *tree, int pid)
 {
-	struct fs_tree *tree = tree_of(trees, st->st_dev, st->st_ino);
+	return tree->nprocesses && tree->process[tree->nprocesses - 1].pid == pid;
+}
 
-	/* One descriptor is enough of those that a process has. */
-	if (tree->nprocesses && tree->process[tree->nprocesses - 1].pid == pid)
-		return;
+static void add(struct fs_trees *trees, dev_t dev, ino_t ino, const struct fs_tree_process *process)
+{
+	struct fs_tree *tree = tree_of(trees, dev, ino);
+
 	tree->process = fs_cli_grow(tree->process, tree->nprocesses + 1, sizeof(*tree->process));
-	tree->process[tree->nprocesses++] = (struct fs_tree_process){pid, own_pid(pid), fd};
+	tree->process[tree->nprocesses++] = *process;
+}
+
+static void add_found(struct fs_trees *trees, const struct stat *st, int pid, int fd)
+{
+	/* One descriptor is enough of those that a process has. */
+	if (!ends_with(tree_of(trees, st->st_dev, st->st_ino), pid))
+		add(trees, st->st_dev, st->st_ino, &(struct fs_tree_process){pid, own_pid(pid), fd});
 }
 
 int fs_trees_add_process(struct fs_trees *trees, int pid)
@@ -104,7 +114,7 @@ int fs_trees_add_process(struct fs_trees *trees, int pid)
 			continue;
 		/* A file on disk can be named like that as well, but is linked. */
 		if (fstatat(dirfd(dir), entry->d_name, &st, 0) == 0 && S_ISREG(st.st_mode) && !st.st_nlink)
-			add(trees, &st, pid, fd);
+			add_found(trees, &st, pid, fd);
 	}
 	closedir(dir);
 	return status;
@@ -117,32 +127,164 @@ static int by_number(const void *a, const void *b)
 	return (x > y) - (x < y);
 }
 
-int fs_trees_scan(struct fs_trees *trees)
+/* The pids of all processes, lowest first; -errno when /proc cannot be read. */
+static int list_processes(int **pids, size_t *npids)
 {
 	DIR *dir = opendir("/proc");
 	struct dirent *entry;
-	int *pids = NULL;
-	size_t npids = 0;
 
 	if (!dir)
 		return -errno;
+	*pids = NULL;
+	*npids = 0;
 	while ((entry = readdir(dir))) {
 		int pid = number(entry->d_name);
 
 		if (pid <= 0)
 			continue;
-		pids = fs_cli_grow(pids, npids + 1, sizeof(*pids));
-		pids[npids++] = pid;
+		*pids = fs_cli_grow(*pids, *npids + 1, sizeof(**pids));
+		(*pids)[(*npids)++] = pid;
 	}
 	closedir(dir);
-	if (npids)
-		qsort(pids, npids, sizeof(*pids), by_number);
-	for (size_t i = 0; i < npids; i++) {
+	if (*npids)
+		qsort(*pids, *npids, sizeof(**pids), by_number);
+	return 0;
+}
+
+int fs_trees_scan(struct fs_trees *trees)
+{
+	size_t npids;
+	int *pids;
+	int err = list_processes(&pids, &npids);
+
+	for (size_t i = 0; !err && i < npids; i++) {
 		if (fs_trees_add_process(trees, pids[i]) == -EACCES)
 			trees->unreadable++;
 	}
+	if (!err)
+		free(pids);
+	return err;
+}
+
+struct fs_scanned {
+	struct fs_tree_process process; /* fd -1: it holds no region, or several */
+	dev_t dev;
+	ino_t ino;
+	bool unreadable;
+	uint64_t again_us; /* by CLOCK_MONOTONIC: not to be searched before that */
+};
+
+static uint64_t clock_us(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (uint64_t)t.tv_sec * 1000000 + (uint64_t)t.tv_nsec / 1000;
+}
+
+static int by_pid(const void *a, const void *b)
+{
+	const struct fs_scanned *x = a, *y = b;
+
+	return by_number(&x->process.pid, &y->process.pid);
+}
+
+static bool still_holds(const struct fs_scanned *known)
+{
+	char path[64];
+	struct stat st;
+
+	snprintf(path, sizeof(path), "/proc/%d/fd/%d", known->process.pid, known->process.fd);
+	return stat(path, &st) == 0 && st.st_dev == known->dev && st.st_ino == known->ino;
+}
+
+/* What the process holds, by going through its descriptors. */
+static struct fs_scanned search(struct fs_trees *trees, int pid)
+{
+	struct fs_scanned found = {.process = {.pid = pid, .fd = -1}};
+	uint64_t from = clock_us(), now;
+	unsigned regions = 0;
+
+	found.unreadable = fs_trees_add_process(trees, pid) == -EACCES;
+	for (size_t i = 0; i < trees->ntrees; i++) {
+		const struct fs_tree *tree = &trees->tree[i];
+
+		if (!ends_with(tree, pid))
+			continue;
+		found.process = tree->process[tree->nprocesses - 1];
+		found.dev = tree->dev;
+		found.ino = tree->ino;
+		regions++;
+	}
+	if (regions > 1)
+		found.process.fd = -1;
+	now = clock_us();
+	/* With several regions, each of them has to be found anew. */
+	found.again_us = regions > 1 ? now : now + 100 * (now - from);
+	return found;
+}
+
+static struct fs_scanned look_again(struct fs_trees *trees, const struct fs_scanned *known, int pid)
+{
+	if (known && known->process.fd >= 0 && still_holds(known)) {
+		add(trees, known->dev, known->ino, &known->process);
+		return *known;
+	}
+	if (known && known->process.fd < 0 && clock_us() < known->again_us)
+		return *known;
+	return search(trees, pid);
+}
+
+int fs_trees_scan_again(struct fs_trees *trees, struct fs_scans *scans)
+{
+	struct fs_scans fresh = {0};
+	size_t npids;
+	int *pids;
+	int err = list_processes(&pids, &npids);
+
+	if (err)
+		return err;
+	fresh.process = fs_cli_grow(NULL, npids + 1, sizeof(*fresh.process));
+	for (size_t i = 0; i < npids; i++) {
+		const struct fs_scanned key = {.process.pid = pids[i]}, *known = NULL;
+
+		if (scans->n)
+			known = bsearch(&key, scans->process, scans->n, sizeof(key), by_pid);
+		fresh.process[fresh.n] = look_again(trees, known, pids[i]);
+		trees->unreadable += fresh.process[fresh.n++].unreadable;
+	}
 	free(pids);
+	fs_scans_free(scans);
+	*scans = fresh;
 	return 0;
+}
+
+void fs_scans_free(struct fs_scans *scans)
+{
+	free(scans->process);
+	*scans = (struct fs_scans){0};
+}
+
+static bool has_process(const struct fs_tree *tree, int pid)
+{
+	for (size_t i = 0; i < tree->nprocesses; i++) {
+		if (tree->process[i].pid == pid)
+			return true;
+	}
+	return false;
+}
+
+size_t fs_trees_keep(struct fs_trees *trees, int pid)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < trees->ntrees; i++) {
+		if (has_process(&trees->tree[i], pid))
+			trees->tree[kept++] = trees->tree[i];
+		else
+			free(trees->tree[i].process);
+	}
+	return trees->ntrees = kept;
 }
 
 const struct fs_tree *fs_trees_find(const struct fs_trees *trees, dev_t dev, ino_t ino)

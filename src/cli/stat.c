@@ -183,7 +183,7 @@ static int once(const struct fs_stat_request *request)
 {
 	struct fs_trees trees = {0};
 	int reported = FS_EXIT_OK;
-	int found = fs_find("stat", &trees, request->pid);
+	int found = fs_find("stat", &trees, request->pid, NULL);
 
 	/* What programs read is complete even when there is nothing to show, so that they need not know why. */
 	if (found == FS_EXIT_OK || request->format != FS_STAT_TEXT)

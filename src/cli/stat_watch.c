@@ -1,5 +1,5 @@
 /*
- * fastsock stat --watch: looks again in equal steps. The trees are searched for each
+ * fastsock stat --watch: looks again in equal steps. The trees are looked for each
  * time, because reloads and restarts change who belongs to them.
  */
 #include <errno.h>
@@ -22,21 +22,28 @@ static uint64_t clock_us(void)
 	return (uint64_t)t.tv_sec * 1000000 + (uint64_t)t.tv_nsec / 1000;
 }
 
+struct watch {
+	struct fs_samples samples; /* of the last look */
+	struct fs_scans scans;
+	bool ended; /* there is nothing more to look at */
+};
+
 /* The first look is an error if there is nothing; later, that is a time when there is nothing. */
-static int look(const struct fs_stat_request *request, struct fs_samples *samples, bool first, bool *ended)
+static int look(const struct fs_stat_request *request, struct watch *watch, bool first)
 {
 	struct fs_trees trees = {0};
-	int err = first ? fs_find("stat", &trees, request->pid) : fs_find_again(&trees, request->pid);
+	int err = first ? fs_find("stat", &trees, request->pid, &watch->scans) :
+			  fs_find_again(&trees, request->pid, &watch->scans);
 	int status = FS_EXIT_OK;
 
 	if (first && err) {
 		status = err;
-		*ended = true;
+		watch->ended = true;
 	} else if (request->pid && err) {
 		fs_cli_error("stat: process %d is gone, or has no listener any more", request->pid);
-		*ended = true;
+		watch->ended = true;
 	} else {
-		status = fs_stat_report(request, &trees, samples);
+		status = fs_stat_report(request, &trees, &watch->samples);
 	}
 	fs_trees_free(&trees);
 	return status;
@@ -65,19 +72,18 @@ static bool wait_for(uint64_t next)
 
 int fs_stat_watch(const struct fs_stat_request *request)
 {
-	struct fs_samples samples = {0};
+	struct watch watch = {0};
 	uint64_t next = clock_us();
 	int status = FS_EXIT_OK;
-	bool ended = false;
 
 	fs_stop_catch();
 	signal(SIGPIPE, SIG_IGN);
-	for (bool first = true; !ended; first = false) {
-		int looked = look(request, &samples, first, &ended);
+	for (bool first = true; !watch.ended; first = false) {
+		int looked = look(request, &watch, first);
 
 		if (looked != FS_EXIT_OK)
 			status = looked;
-		if (!written(&status) || ended)
+		if (!written(&status) || watch.ended)
 			break;
 		next += request->watch_us;
 		/* Steps that were missed are not made up for. */
@@ -86,6 +92,7 @@ int fs_stat_watch(const struct fs_stat_request *request)
 		if (!wait_for(next))
 			break;
 	}
-	fs_samples_free(&samples);
+	fs_samples_free(&watch.samples);
+	fs_scans_free(&watch.scans);
 	return status;
 }

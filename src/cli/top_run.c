@@ -23,6 +23,7 @@ static const double intervals[] = {0.1, 0.2, 0.5, 1, 2, 5, 10, 30, 60};
 struct top {
 	int pid; /* 0: all trees */
 	struct fs_samples now, before;
+	struct fs_scans scans;
 	struct fs_rates rates; /* of the tree that is shown */
 	struct fs_top_screen screen;
 	unsigned interval;
@@ -122,7 +123,7 @@ static void look(struct top *top)
 	struct fs_samples fresh = {0};
 	struct fs_trees trees = {0};
 	const char *why = NULL;
-	int err = fs_find_again(&trees, top->pid);
+	int err = fs_find_again(&trees, top->pid, &top->scans);
 
 	top->screen.message = NULL;
 	if (!err)
@@ -276,7 +277,7 @@ static int first_look(struct top *top)
 {
 	struct fs_trees trees = {0};
 	const char *why = NULL;
-	int status = fs_find("top", &trees, top->pid);
+	int status = fs_find("top", &trees, top->pid, &top->scans);
 
 	if (status == FS_EXIT_OK) {
 		read_samples(&top->now, &trees, &why);
@@ -313,5 +314,6 @@ int fs_top_run(int pid)
 	}
 	fs_samples_free(&top.now);
 	fs_samples_free(&top.before);
+	fs_scans_free(&top.scans);
 	return status;
 }
