@@ -68,8 +68,9 @@ static bool is_gone(const struct fs_tree *tree)
 	return true;
 }
 
-/* Reads the trees that can be read, one after the other; how many. */
-static size_t read_views(struct fs_view *views, const struct fs_trees *trees, const struct fs_queues *queues, int *status)
+/* Reads the trees that can be read, one after the other; how many. Those that cannot are told of if `tell`. */
+static size_t read_views(struct fs_view *views, const struct fs_trees *trees, const struct fs_queues *queues, bool tell,
+			 int *status)
 {
 	size_t n = 0;
 
@@ -82,8 +83,9 @@ static size_t read_views(struct fs_view *views, const struct fs_trees *trees, co
 		}
 		if (is_gone(&trees->tree[i]))
 			continue;
-		fs_cli_error("stat: the region of process %d cannot be read: %s; restart that program, with the"
-			     " libfastsock that belongs to this command", trees->tree[i].process[0].pid, why);
+		if (tell)
+			fs_cli_error("stat: the region of process %d cannot be read: %s; restart that program, with the"
+				     " libfastsock that belongs to this command", trees->tree[i].process[0].pid, why);
 		*status = FS_EXIT_FAILED;
 	}
 	return n;
@@ -167,7 +169,8 @@ int fs_stat_report(const struct fs_stat_request *request, const struct fs_trees 
 
 	if (trees->ntrees)
 		fs_queues_read(&queues);
-	n = read_views(views, trees, &queues, &status);
+	/* Once is enough, the first time. */
+	n = read_views(views, trees, &queues, !before || !before->sample, &status);
 	if (before)
 		print_with_rates(request, views, n, before);
 	else

@@ -52,7 +52,7 @@ static void choose_group(struct top *top, int group)
 		top->group = top->rates.now->group[group];
 }
 
-/* The group that was shown may have moved, or be gone; then all are. */
+/* The group that was chosen may have moved, or be gone; then all are shown. */
 static void find_group(struct top *top)
 {
 	const struct fs_sample *now = top->rates.now;
@@ -62,12 +62,9 @@ static void find_group(struct top *top)
 		if (now->group[i].slot == top->group.slot && !strcmp(now->group[i].address, top->group.address))
 			found = (int)i;
 	}
-	/* One alone is not "all 1 listeners". */
-	if (now->ngroups == 1)
-		found = 0;
-	if (found != FS_TOP_ALL || !top->all_groups)
-		choose_group(top, found);
-	top->screen.group = found;
+	top->all_groups = found == FS_TOP_ALL;
+	/* "All 1 listeners" would say less than the one does. */
+	top->screen.group = now->ngroups == 1 ? 0 : found;
 }
 
 static void show_tree(struct top *top, size_t tree)

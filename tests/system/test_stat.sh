@@ -145,6 +145,13 @@ background=
 err_has "process $pid is gone"
 json_is 'length >= 1'
 
+what="--watch of a region that cannot be read"
+status=0
+"$make_region" version sh -c "exec timeout --preserve-status -k 5 1 $fastsock stat --watch 0.05 --json \$REGION_PID" >"$tmp/out" 2>"$tmp/err" || status=$?
+[ "$status" -eq 1 ] || fail "$what: status $status"
+[ "$(wc -l <"$tmp/err")" -eq 1 ] || fail "$what: told more than once, or not at all"
+json_is 'length >= 2 and all(.[]; .trees == [])'
+
 try 1 "--watch of nothing" "$fastsock" stat --watch 1 4194305
 err_has "there is no process 4194305"
 if [ -w /dev/full ]; then
