@@ -26,7 +26,7 @@ union rxfh {
 	uint32_t words[sizeof(struct ethtool_rxfh) / sizeof(uint32_t) + ROOM];
 };
 
-static int ethtool(const char *interface, void *command)
+int fs_nicinfo_ethtool(const char *interface, void *command)
 {
 	struct ifreq req;
 	int fd = fs_sys_socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0), rc;
@@ -50,12 +50,12 @@ int fs_nicinfo_rss(const char *interface, struct fs_rss *out)
 
 	memset(&r.head, 0, sizeof(r.head));
 	r.head.cmd = ETHTOOL_GRSSH;
-	rc = ethtool(interface, &r); /* sizes first */
+	rc = fs_nicinfo_ethtool(interface, &r); /* sizes first */
 	if (rc < 0)
 		return rc;
 	if (!r.head.indir_size || !r.head.key_size || r.head.indir_size > FS_RSS_TABLE_MAX || r.head.key_size > FS_RSS_KEY_MAX)
 		return -EOPNOTSUPP;
-	rc = ethtool(interface, &r);
+	rc = fs_nicinfo_ethtool(interface, &r);
 	if (rc < 0)
 		return rc;
 	/* A driver that names no function has the only one there was when it was written. */
@@ -85,14 +85,14 @@ bool fs_nicinfo_hashes_ports(const char *interface, bool v6)
 	memset(&c, 0, sizeof(c));
 	c.cmd = ETHTOOL_GRXFH;
 	c.flow_type = v6 ? TCP_V6_FLOW : TCP_V4_FLOW;
-	if (ethtool(interface, &c) < 0)
+	if (fs_nicinfo_ethtool(interface, &c) < 0)
 		return true; /* not told: what is observed will tell */
 	return (c.data & HASHED) == HASHED;
 }
 
 /* ---- interrupts ---- */
 
-int fs_nicinfo_queue_of(const char *name)
+static int queue_of(const char *name, const char *kind, const char *virtio_kind)
 {
 	const char *end = name + strcspn(name, ",\n"), *digits = end;
 	char word[64], *comp;
@@ -110,14 +110,24 @@ int fs_nicinfo_queue_of(const char *name)
 	if (comp && strchr(comp, '@')) {
 		digits = name + (comp - word) + strlen("_comp");
 		end = digits + strspn(digits, "0123456789");
-	} else if (!strcasestr(word, "rx") && !strstr(word, "input")) {
-		return -1; /* sends only, or tells of link changes */
+	} else if (!strcasestr(word, kind) && !strstr(word, virtio_kind)) {
+		return -1; /* of the other direction only, or tells of link changes */
 	}
 	if (digits == end || end - digits > 4)
 		return -1;
 	while (digits < end)
 		queue = queue * 10 + (*digits++ - '0');
 	return queue < FS_RSS_QUEUES_MAX ? queue : -1;
+}
+
+int fs_nicinfo_queue_of(const char *name)
+{
+	return queue_of(name, "rx", "input");
+}
+
+int fs_nicinfo_tx_queue_of(const char *name)
+{
+	return queue_of(name, "tx", "output");
 }
 
 /* The one CPU that serves the interrupt, or FS_NO_CPU. */
@@ -135,23 +145,6 @@ static unsigned irq_cpu(unsigned irq)
 			return fs_cpus_next(&cpus, 0);
 	}
 	return FS_NO_CPU;
-}
-
-static void one_irq(unsigned irq, void (*each)(unsigned queue, unsigned cpu, void *arg), void *arg)
-{
-	char path[64], name[128];
-	unsigned cpu;
-	int queue;
-
-	fs_path(path, sizeof(path), "/sys/kernel/irq/", irq, "/actions");
-	if (fs_sys_read_file(path, name, sizeof(name)) <= 0)
-		return;
-	queue = fs_nicinfo_queue_of(name);
-	if (queue < 0)
-		return;
-	cpu = irq_cpu(irq);
-	if (cpu != FS_NO_CPU)
-		each((unsigned)queue, cpu, arg);
 }
 
 /* Calls `each` for the entries of a directory, which is closed. */
@@ -177,7 +170,7 @@ static bool take_number(const char *text, unsigned *out)
 }
 
 struct irqs {
-	void (*each)(unsigned queue, unsigned cpu, void *arg);
+	void (*each)(unsigned irq, const char *name, void *arg);
 	void *arg;
 	unsigned n;
 };
@@ -185,13 +178,17 @@ struct irqs {
 static void irq_entry(const char *entry, void *arg)
 {
 	struct irqs *irqs = arg;
+	char path[64], name[128];
 	unsigned irq;
 
-	if (take_number(entry, &irq) && irqs->n++ < IRQS_MAX)
-		one_irq(irq, irqs->each, irqs->arg);
+	if (!take_number(entry, &irq) || irqs->n++ >= IRQS_MAX)
+		return;
+	fs_path(path, sizeof(path), "/sys/kernel/irq/", irq, "/actions");
+	if (fs_sys_read_file(path, name, sizeof(name)) > 0)
+		irqs->each(irq, name, irqs->arg);
 }
 
-void fs_nicinfo_queues(const char *interface, void (*each)(unsigned queue, unsigned cpu, void *arg), void *arg)
+void fs_nicinfo_irqs(const char *interface, void (*each)(unsigned irq, const char *name, void *arg), void *arg)
 {
 	/* A virtio device has its interrupts at the PCI device above it. */
 	static const char *const place[] = { "/device/msi_irqs", "/device/../msi_irqs" };
@@ -207,6 +204,31 @@ void fs_nicinfo_queues(const char *interface, void (*each)(unsigned queue, unsig
 	}
 	if (fd >= 0)
 		list(fd, irq_entry, &irqs);
+}
+
+struct queues {
+	void (*each)(unsigned queue, unsigned cpu, void *arg);
+	void *arg;
+};
+
+static void queue_irq(unsigned irq, const char *name, void *arg)
+{
+	const struct queues *queues = arg;
+	int queue = fs_nicinfo_queue_of(name);
+	unsigned cpu;
+
+	if (queue < 0)
+		return;
+	cpu = irq_cpu(irq);
+	if (cpu != FS_NO_CPU)
+		queues->each((unsigned)queue, cpu, queues->arg);
+}
+
+void fs_nicinfo_queues(const char *interface, void (*each)(unsigned queue, unsigned cpu, void *arg), void *arg)
+{
+	struct queues queues = { each, arg };
+
+	fs_nicinfo_irqs(interface, queue_irq, &queues);
 }
 
 struct interfaces {

@@ -8,6 +8,8 @@
 
 #include "rxmap.h"
 
+/* One of ethtool's commands (linux/ethtool.h) for the interface, in the caller's network namespace. 0 or -errno. */
+int fs_nicinfo_ethtool(const char *interface, void *command);
 /*
  * Fills in *out. 0; -EOPNOTSUPP when the NIC has no Toeplitz hash over addresses and
  * ports, or does not tell its key; another -errno.
@@ -24,7 +26,15 @@ void fs_nicinfo_queues(const char *interface, void (*each)(unsigned queue, unsig
 /* Calls `each` for every interface of the network namespace that /sys shows. */
 void fs_nicinfo_interfaces(void (*each)(unsigned ifindex, void *arg), void *arg);
 
+/*
+ * Calls `each` with every message-signalled interrupt of the interface's device that has a
+ * handler, and the handler's name, which a newline may end. In no order.
+ */
+void fs_nicinfo_irqs(const char *interface, void (*each)(unsigned irq, const char *name, void *arg), void *arg);
+
 /* Pure: the receive queue that an interrupt's name tells ("virtio0-input.3", "eth0-TxRx-3"), or -1. */
 int fs_nicinfo_queue_of(const char *irq_name);
+/* Likewise the transmit queue ("virtio0-output.3", "eth0-TxRx-3"). */
+int fs_nicinfo_tx_queue_of(const char *irq_name);
 
 #endif
