@@ -23,6 +23,8 @@ fastsock_SOURCES = \
 	src/cli/report_json.c \
 	src/cli/report_prometheus.c \
 	src/cli/report_text.c \
+	src/cli/rundir.c \
+	src/cli/rundir.h \
 	src/cli/run.c \
 	src/cli/sample.c \
 	src/cli/sample.h \

@@ -6,13 +6,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "bpf/loader.h"
+#include "rundir.h"
 #include "steer.h"
-
-#define PARENT "/run/fastsock"
 
 /* A file under construction has a dot in front of its name, so that it is known to be one by whoever cleans up. */
 struct names {
@@ -28,100 +26,33 @@ static struct names names_of(uint32_t prog_id)
 	return names;
 }
 
-/* A descriptor of the directory, or -errno; -EPERM when others than root may write to it. */
-static int open_directory(void)
-{
-	struct stat st;
-	int dir = open(FS_PORTSTEER_DIR, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-
-	if (dir < 0)
-		return -errno;
-	if (fstat(dir, &st) == 0 && st.st_uid == 0 && !(st.st_mode & (S_IWGRP | S_IWOTH)))
-		return dir;
-	close(dir);
-	return -EPERM;
-}
-
-/* Somebody who may attach without being root gives root what he makes: the library believes root's notes alone. */
-static int make_one(const char *path)
-{
-	if (mkdir(path, 0755) < 0)
-		return errno == EEXIST ? 0 : -errno;
-	return geteuid() != 0 && chown(path, 0, 0) < 0 ? -errno : 0;
-}
-
-static int make_directory(void)
-{
-	int err = make_one(PARENT);
-
-	if (!err)
-		err = make_one(FS_PORTSTEER_DIR);
-	return err ? err : open_directory();
-}
-
-/* Those that are empty; also the one whose other half a killed command made or removed. */
-static void remove_directories(void)
-{
-	rmdir(FS_PORTSTEER_DIR);
-	rmdir(PARENT);
-}
-
-static int write_file(int dir, const char *name, const char *text, size_t len)
-{
-	int fd = openat(dir, name, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0644), err = 0;
-	ssize_t n;
-
-	if (fd < 0)
-		return -errno;
-	n = write(fd, text, len);
-	if (n != (ssize_t)len)
-		err = n < 0 ? -errno : -ENOSPC;
-	if (!err && geteuid() != 0 && fchown(fd, 0, 0) < 0)
-		err = -errno;
-	if (close(fd) < 0 && !err)
-		err = -errno;
-	return err;
-}
-
 int fs_note_write(const struct fs_portsteer_note *note)
 {
 	struct names names = names_of(note->steer.prog_id);
 	char line[FS_PORTSTEER_LINE_MAX];
 	size_t len = fs_portsteer_format(note, line, sizeof(line));
-	/* Everybody has to be able to read it, whatever root's habits are. */
-	mode_t mask = umask(022);
-	int dir, err;
+	int dir = fs_rundir_make(FS_PORTSTEER_DIR), err;
 
-	/* Another command may remove the directory as it becomes empty; it finds it in use soon. */
-	for (int tries = 0; (dir = make_directory()) == -ENOENT && tries < 100; tries++)
-		;
-	if (dir < 0) {
-		err = dir;
-	} else {
-		err = write_file(dir, names.temporary, line, len);
-		if (!err && renameat(dir, names.temporary, dir, names.final) < 0)
-			err = -errno;
-		if (err)
-			unlinkat(dir, names.temporary, 0);
-		close(dir);
-	}
+	if (dir < 0)
+		return dir;
+	err = fs_rundir_write(dir, names.final, names.temporary, line, len);
+	close(dir);
 	if (err)
-		remove_directories();
-	umask(mask);
+		fs_rundir_remove(FS_PORTSTEER_DIR);
 	return err;
 }
 
 void fs_note_remove(uint32_t prog_id)
 {
 	struct names names = names_of(prog_id);
-	int dir = open_directory();
+	int dir = fs_rundir_open(FS_PORTSTEER_DIR);
 
 	if (dir < 0)
 		return;
 	unlinkat(dir, names.final, 0);
 	unlinkat(dir, names.temporary, 0);
 	close(dir);
-	remove_directories();
+	fs_rundir_remove(FS_PORTSTEER_DIR);
 }
 
 /* The id that the name stands for; 0, which is no program's, when it is no name of ours. */
@@ -141,14 +72,14 @@ static uint32_t id_of(const char *name)
 
 void fs_note_remove_stale(void)
 {
-	int fd = open_directory();
+	int fd = fs_rundir_open(FS_PORTSTEER_DIR);
 	DIR *dir = fd >= 0 ? fdopendir(fd) : NULL;
 	const struct dirent *entry;
 
 	if (!dir) {
 		if (fd >= 0)
 			close(fd);
-		remove_directories();
+		fs_rundir_remove(FS_PORTSTEER_DIR);
 		return;
 	}
 	while ((entry = readdir(dir))) {
@@ -159,7 +90,7 @@ void fs_note_remove_stale(void)
 			unlinkat(fd, entry->d_name, 0);
 	}
 	closedir(dir);
-	remove_directories();
+	fs_rundir_remove(FS_PORTSTEER_DIR);
 }
 
 void fs_note_repair(const struct fs_portsteer_note *note)
