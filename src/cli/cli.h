@@ -22,6 +22,7 @@ enum fs_exit {
 };
 
 /* The verbs; argv[0] is the verb. They return the command's exit status. */
+int fs_cli_nic(int argc, char **argv);
 int fs_cli_run(int argc, char **argv);
 int fs_cli_stat(int argc, char **argv);
 int fs_cli_steer(int argc, char **argv);

@@ -11,6 +11,20 @@ fastsock_SOURCES = \
 	src/cli/library.c \
 	src/cli/library.h \
 	src/cli/main.c \
+	src/cli/nic.c \
+	src/cli/nic.h \
+	src/cli/nic_change.c \
+	src/cli/nic_files.h \
+	src/cli/nic_mask.c \
+	src/cli/nic_plan.c \
+	src/cli/nic_plan.h \
+	src/cli/nic_plan_masks.c \
+	src/cli/nic_print.c \
+	src/cli/nic_read.c \
+	src/cli/nic_record.c \
+	src/cli/nic_settings.c \
+	src/cli/pool.c \
+	src/cli/pool.h \
 	src/cli/proc.c \
 	src/cli/proc.h \
 	src/cli/put.c \
@@ -23,9 +37,9 @@ fastsock_SOURCES = \
 	src/cli/report_json.c \
 	src/cli/report_prometheus.c \
 	src/cli/report_text.c \
+	src/cli/run.c \
 	src/cli/rundir.c \
 	src/cli/rundir.h \
-	src/cli/run.c \
 	src/cli/sample.c \
 	src/cli/sample.h \
 	src/cli/stat.c \

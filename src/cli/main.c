@@ -13,6 +13,7 @@ static const struct verb {
 	int (*run)(int argc, char **argv);
 	const char *help;
 } verbs[] = {
+	{"nic", fs_cli_nic, "show how a network interface deals its packets out to CPUs, and improve it"},
 	{"run", fs_cli_run, "start a program with libfastsock"},
 	{"stat", fs_cli_stat, "show what libfastsock does in running programs"},
 	{"top", fs_cli_top, "show it on a screen that follows what happens"},

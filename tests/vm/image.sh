@@ -13,7 +13,7 @@ VM_PROGRAMS=(bash sh
 	basename cat chmod chown cksum cmp cp cut date dd dirname echo env expr head id kill ln ls mkdir mkfifo mktemp mv
 	nproc od printf pwd readlink realpath rm rmdir seq sha256sum sleep sort stat tail tee test timeout touch tr true
 	false uname uniq wc diff grep egrep sed awk find xargs ldd
-	mount taskset setpriv setsid insmod ip ethtool sysctl jq strace nginx)
+	mount umount taskset setpriv setsid insmod ip ethtool sysctl jq strace nginx)
 VM_FILES=(/etc/passwd /etc/group /etc/nsswitch.conf /etc/hosts)
 
 # The tests: what was built, and the scripts that run it.

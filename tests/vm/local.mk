@@ -2,6 +2,7 @@
 
 VM_TESTS = \
 	tests/vm/listeners.test \
+	tests/vm/nic_setup.test \
 	tests/vm/rss_nic.test \
 	tests/vm/vlan.test
 
@@ -17,6 +18,7 @@ EXTRA_DIST += $(VM_TESTS) \
 	tests/vm/machine.sh \
 	tests/vm/nginx_every_cpu.sh \
 	tests/vm/nic.sh \
+	tests/vm/nic_setup.sh \
 	tests/vm/run-vm.sh
 
 # The kernel, and the machine's files.
