@@ -1,6 +1,8 @@
 # Tests with real servers, and of what is installed.
 
 SYSTEM_TESTS = \
+	tests/system/examples.test \
+	tests/system/examples_units.test \
 	tests/system/haproxy_by_thread.test \
 	tests/system/haproxy_nbthread.test \
 	tests/system/haproxy_outcomes.test \
