@@ -1,6 +1,7 @@
 # Tests with real servers, and of what is installed.
 
 SYSTEM_TESTS = \
+	tests/system/completion.test \
 	tests/system/examples.test \
 	tests/system/examples_units.test \
 	tests/system/haproxy_by_thread.test \
