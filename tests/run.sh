@@ -13,7 +13,7 @@ top=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd) || exit 1
 . "$top/tests/lib/packages.sh"
 
 # In this order: the first ones fail soonest.
-all_passes=(scripts man gcc sanitizers races clang aarch64 vm distcheck clean)
+all_passes=(scripts man gcc sanitizers races clang aarch64 vm distcheck package clean)
 
 usage()
 {
@@ -21,7 +21,7 @@ usage()
 Usage: tests/run.sh [OPTION]...
 
   --only NAME...   these passes alone
-  --quick          without sanitizers, races, aarch64, vm and distcheck
+  --quick          without sanitizers, races, aarch64, vm, distcheck and package
   --list           name the passes
   --help           this text
 
@@ -34,6 +34,7 @@ Usage: tests/run.sh [OPTION]...
   aarch64     cross build, unit tests under qemu-user
   vm          tests in an emulated machine with 4 and 8 CPUs, a NIC with RSS, Debian's kernel
   distcheck   the tarball builds, passes its unit tests, installs and cleans up
+  package     the Debian packages build, pass lintian and hold what they should
   clean       the builds left nothing in the source
 
 With CI=true a skipped test is a failure, unless the machine is the reason.
@@ -109,12 +110,15 @@ for pass in "${passes[@]}"; do
 		memcached:memcached jq:jq taskset:util-linux setpriv:util-linux strace:strace
 		python3:python3 gnuplot:gnuplot-nox
 		promtool:prometheus tmux:tmux /usr/include/ncurses.h:libncurses-dev
+		gunicorn:gunicorn node:nodejs curl:curl systemd-analyze:systemd
 		/usr/include/check.h:check clang:clang /usr/include/bpf/bpf.h:libbpf-dev ip:iproute2 ethtool:ethtool
 		iptables:iptables) ;;
 	sanitizers) needs+=(/usr/include/check.h:check clang:clang /usr/include/bpf/bpf.h:libbpf-dev) ;;
 	clang) needs+=(clang:clang /usr/include/check.h:check /usr/include/bpf/bpf.h:libbpf-dev) ;;
 	vm) needs+=(nginx:nginx-light jq:jq taskset:util-linux ip:iproute2 ethtool:ethtool cpio:cpio modinfo:kmod
 		clang:clang /usr/include/bpf/bpf.h:libbpf-dev qemu-system-x86_64:qemu-system-x86) ;;
+	package) needs+=(dh:debhelper dpkg-buildpackage:dpkg-dev lintian:lintian /usr/include/check.h:check clang:clang
+		/usr/include/bpf/bpf.h:libbpf-dev /usr/include/ncurses.h:libncurses-dev) ;;
 	aarch64)
 		[ "$machine" = aarch64 ] || needs+=(aarch64-linux-gnu-gcc:gcc-aarch64-linux-gnu
 			/usr/aarch64-linux-gnu/include/stdio.h:libc6-dev-arm64-cross qemu-aarch64:qemu-user)
@@ -398,30 +402,51 @@ source_state()
 	(cd "$source" && find . -type f -exec cksum {} + | sort -k 3)
 }
 
+# A clean export: what is generated in the source is none of a source package's.
+build_package()
+{
+	mkdir -p "$work/package/libfastsock" && copy_source "$work/package/libfastsock" &&
+		cd "$work/package/libfastsock" && DEB_BUILD_OPTIONS=parallel=$jobs dpkg-buildpackage -us -uc
+}
+
+pass_package()
+{
+	if [ ! -d "$top/debian" ]; then
+		skip_step "package" "a tarball has no debian/; it is in the repository"
+		return
+	fi
+	step "package: build" build_package || return
+	# As root, lintian wants to be told that this is meant.
+	step "package: lintian" lintian --allow-root --fail-on error,warning "$work"/package/*.changes
+	step "package: contents" "$source/tests/package/contents.sh" "$work/package"
+}
+
 pass_clean()
 {
 	source_state >"$work/after"
 	step "the source is as it was before the builds" diff "$work/before" "$work/after"
 }
 
-# What git would take; without git, everything that is not obviously built.
+# copy_source DIRECTORY: what git would take; without git, everything that is not obviously built.
 copy_source()
 {
+	local to=$1
+
 	cd "$top" || return
 	if git rev-parse --is-inside-work-tree >/dev/null 2>&1; then
 		# Files that were deleted, but not in git's eyes yet, are not copied.
 		git ls-files -co --exclude-standard -z | while IFS= read -r -d '' file; do
 			[ ! -e "$file" ] || printf '%s\0' "$file"
-		done | tar --null -T - -cf - | tar -xf - -C "$source"
+		done | tar --null -T - -cf - | tar -xf - -C "$to"
 		return
 	fi
-	tar --exclude=./.git --exclude=./build -cf - . | tar -xf - -C "$source"
+	tar --exclude=./.git --exclude=./build -cf - . | tar -xf - -C "$to"
 	# Objects in the source would be taken for the builds' own.
-	[ ! -e "$source/Makefile" ] || make -s -C "$source" distclean
+	[ ! -e "$to/Makefile" ] || make -s -C "$to" distclean
 }
 
 started=$SECONDS
-copy_source || exit 1
+copy_source "$source" || exit 1
 # Passes that build need this, and those that only look at files do not mind.
 if step "autoreconf" autoreconf -i "$source"; then
 	source_state >"$work/before"

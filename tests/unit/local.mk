@@ -117,3 +117,9 @@ tests_unit_test_verdict_SOURCES = tests/unit/test_verdict.c tests/lib/unit.h
 tests_unit_test_verdict_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_unit_test_verdict_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_test_verdict_LDADD = $(UNIT_LDADD)
+
+# The unit tests alone, and nothing built beside them: what a package's build runs.
+check-unit: $(UNIT_PURE) $(UNIT_KERNEL) $(UNIT_STEER)
+	$(MAKE) $(AM_MAKEFLAGS) check-TESTS TESTS='$(UNIT_PURE) $(UNIT_KERNEL) $(UNIT_STEER)'
+
+.PHONY: check-unit
