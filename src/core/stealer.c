@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <poll.h>
+#include <string.h>
 
 #include "heir.h"
 #include "hub.h"
@@ -190,16 +191,24 @@ static bool handle(int event)
 	return true;
 }
 
-static void *stealer_main(void *unused)
+/* Wherever there is room: it must run when its creator's CPU is the one that is stuck. */
+static void roam(void)
 {
-	struct fs_cpus all = { 0 };
+	struct fs_cpus all = { 0 }, now;
 
-	(void)unused;
-	fs_libc.name_thread("fastsock-steal");
-	/* Wherever there is room: it must run when its creator's CPU is the one that is stuck. */
 	for (unsigned c = 0; c < fs_proc.ncores; c++)
 		fs_cpus_add(&all, fs_proc.cpu[c]);
+	/* Not without need: a sandbox may kill who asks for it. */
+	if (fs_cpus_allowed(0, &now) == 0 && memcmp(now.bits, all.bits, sizeof(all.bits)) == 0)
+		return;
 	fs_sys_setaffinity(0, all.bits, sizeof(all.bits));
+}
+
+static void *stealer_main(void *unused)
+{
+	(void)unused;
+	fs_libc.name_thread("fastsock-steal");
+	roam();
 	fs_lock();
 	for (unsigned g = 0; g < fs_groups_end; g++)
 		if (fs_groups[g].held && fs_group_own(g))
