@@ -122,3 +122,9 @@ void fs_json_bool(struct fs_json *json, const char *name, bool value)
 	begin(json, name);
 	fs_put_text(value ? "true" : "false");
 }
+
+void fs_json_null(struct fs_json *json, const char *name)
+{
+	begin(json, name);
+	fputs("null", stdout);
+}

@@ -25,6 +25,7 @@ void fs_json_number(struct fs_json *json, const char *name, uint64_t value);
 void fs_json_number_or_null(struct fs_json *json, const char *name, int64_t value);
 /* With three digits behind the point, or null if it is negative. */
 void fs_json_decimal_or_null(struct fs_json *json, const char *name, double value);
+void fs_json_null(struct fs_json *json, const char *name);
 void fs_json_bool(struct fs_json *json, const char *name, bool value);
 
 #endif

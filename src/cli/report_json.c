@@ -56,14 +56,21 @@ static void write_core(struct fs_json *json, const struct fs_view *view, unsigne
 static void write_group(struct fs_json *json, const struct fs_view *view, unsigned group, const struct fs_rates *rates,
 			unsigned sampled)
 {
+	const char *text, *reason;
 	char address[80];
+	int err;
 
+	reason = fs_view_reason(view, group, &text, &err);
 	fs_view_address(view, group, address, sizeof(address));
 	fs_json_open(json, NULL, '{');
 	fs_json_string(json, "address", address);
 	fs_json_bool(json, "active", view->group[group].state == FS_GROUP_ACTIVE);
 	fs_json_string(json, "state", fs_view_state(view, group));
 	fs_json_string(json, "mode", fs_view_mode(view, group));
+	if (reason)
+		fs_json_string(json, "reason", reason);
+	else
+		fs_json_null(json, "reason");
 	fs_json_number(json, "workers", fs_view_workers(view, group));
 	fs_json_number(json, "backlog", view->group[group].backlog);
 	fs_json_number_or_null(json, "queue", fs_view_global_queue(view, group));

@@ -2,6 +2,7 @@
 #include <ctype.h>
 #include <inttypes.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "put.h"
 #include "report.h"
@@ -126,6 +127,8 @@ static void print_group(const struct fs_view *view, unsigned group, const struct
 {
 	unsigned workers = fs_view_workers(view, group);
 	char address[80];
+	const char *text;
+	int err;
 
 	fs_view_address(view, group, address, sizeof(address));
 	printf("  %s  %s (%s), %u worker%s, global queue ", address, fs_view_state(view, group),
@@ -133,7 +136,10 @@ static void print_group(const struct fs_view *view, unsigned group, const struct
 	put_queue(fs_view_global_queue(view, group), 0);
 	if (details)
 		printf(", backlog %" PRIu32, view->group[group].backlog);
-	printf("\n    %4s %10s %11s %9s %9s %9s %8s %6s %9s%s %s\n", "CPU", "OWNER", "LOCAL", "GLOBAL", "STOLEN", "GIVEN",
+	putchar('\n');
+	if (fs_view_reason(view, group, &text, &err))
+		printf("    %s%s%s%s\n", text, err ? " (" : "", err ? strerror(err) : "", err ? ")" : "");
+	printf("    %4s %10s %11s %9s %9s %9s %8s %6s %9s%s %s\n", "CPU", "OWNER", "LOCAL", "GLOBAL", "STOLEN", "GIVEN",
 	       "OPEN", "QUEUE", "RX-LOCAL", rates ? "  LOCAL/S GLOBAL/S STOLEN/S  GIVEN/S   BUSY" : "", "STATE");
 	for (unsigned core = 0; core < view->ncores; core++)
 		print_core(view, group, core, rates, sampled);

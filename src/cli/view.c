@@ -55,6 +55,8 @@ static const char *check_group(const struct fs_view *view, const struct fs_group
 		return "a group is in no known state";
 	if (g->mode >= FS_COUNT(mode_name))
 		return "a group is of no known mode";
+	if (g->why >= FS_ABANDONS)
+		return "a group is abandoned for no known reason";
 	if (g->nmembers > FS_MEMBERS_MAX)
 		return "a group has too many members";
 	if ((g->family != AF_INET && g->family != AF_INET6) || g->port > UINT16_MAX)
@@ -381,4 +383,43 @@ const char *fs_view_state(const struct fs_view *view, unsigned group)
 const char *fs_view_mode(const struct fs_view *view, unsigned group)
 {
 	return mode_name[view->group[group].mode];
+}
+
+const char *fs_view_reason(const struct fs_view *view, unsigned group, const char **text, int *err)
+{
+	static const struct {
+		const char *word;
+		const char *text;
+	} abandoned[] = {
+		[FS_ABANDON_NONE] = {"unknown", "it was abandoned, for what reason is not recorded"},
+#define REASON(name, word, sentence) [FS_ABANDON_##name] = {word, sentence},
+		FS_ABANDON_TABLE(REASON)
+#undef REASON
+	};
+	const struct fs_group_rec *g = &view->group[group];
+
+	*err = 0;
+	*text = "";
+	if (g->state == FS_GROUP_ACTIVE)
+		return NULL;
+	if (g->state == FS_GROUP_ABANDONED) {
+		*err = g->why_errno <= INT32_MAX ? (int)g->why_errno : 0;
+		*text = abandoned[g->why].text;
+		return abandoned[g->why].word;
+	}
+	if (g->stopped) {
+		*text = "the application stopped listening on it";
+		return "shutdown";
+	}
+	switch (fs_view_workers(view, group)) {
+	case 0:
+		*text = "no worker has waited for its connections yet";
+		return "no worker";
+	case 1:
+		*text = "it has one worker, and a single acceptor is left alone";
+		return "one worker";
+	default:
+		*text = "none of its workers has a CPU of its own yet";
+		return "no core";
+	}
 }

@@ -57,5 +57,10 @@ void fs_view_address(const struct fs_view *view, unsigned group, char *text, siz
 /* Words for the group's state and mode. */
 const char *fs_view_state(const struct fs_view *view, unsigned group);
 const char *fs_view_mode(const struct fs_view *view, unsigned group);
+/*
+ * Why the group is not active: a word, and in *text a sentence; NULL when it is. In *err the errno
+ * behind it, or 0.
+ */
+const char *fs_view_reason(const struct fs_view *view, unsigned group, const char **text, int *err);
 
 #endif

@@ -79,7 +79,7 @@ static bool join_own_kind(int fd, const struct fs_group_rec *want)
 		    fs_group_state(g) == FS_GROUP_ABANDONED)
 			continue;
 		if (n >= FS_MEMBERS_MAX) {
-			fs_steering_abandon(g, "more sockets share it by SO_REUSEPORT than there is room for", 0);
+			fs_steering_abandon(g, FS_ABANDON_ROOM, 0);
 			return true;
 		}
 		if (fs_group_own(g)) {
@@ -90,7 +90,7 @@ static bool join_own_kind(int fd, const struct fs_group_rec *want)
 				 */
 				fs_group_set_member(g, n, fs_sockopt_cookie(fd), FS_NO_CORE);
 				atomic_store_explicit(&rec->nmembers, n + 1, memory_order_relaxed);
-				fs_steering_abandon(g, "the application added a SO_REUSEPORT socket to it after it was fanned out", 0);
+				fs_steering_abandon(g, FS_ABANDON_ADDED, 0);
 				return true;
 			}
 			fs_siblings_close(&fs_groups[g]);
@@ -100,7 +100,7 @@ static bool join_own_kind(int fd, const struct fs_group_rec *want)
 			fs_group_set_member(g, n, fs_sockopt_cookie(fd), FS_NO_CORE);
 			atomic_store_explicit(&rec->nmembers, n + 1, memory_order_relaxed);
 		} else {
-			fs_steering_abandon(g, "too many listeners in one process", 0);
+			fs_steering_abandon(g, FS_ABANDON_LISTENERS, 0);
 		}
 		return true;
 	}
@@ -371,13 +371,13 @@ void fs_listen_stopped(struct fs_listener *l)
 		if (fs_group_own(l->group))
 			stop_locals(l->group);
 		else
-			fs_steering_abandon(l->group, "the application stopped one of its SO_REUSEPORT sockets", 0);
+			fs_steering_abandon(l->group, FS_ABANDON_STOPPED, 0);
 		fs_tree_unlock();
 	}
 	fs_leave(&old);
 }
 
-void fs_listen_leave_alone(struct fs_listener *l, const char *why)
+void fs_listen_leave_alone(struct fs_listener *l, enum fs_abandon why)
 {
 	sigset_t old;
 

@@ -24,7 +24,7 @@ void fs_listen_setsockopt(struct fs_listener *l, int level, int name, const void
  */
 void fs_listen_stopped(struct fs_listener *l);
 /* The application does something with it that steering would undo: from now on it is handled no further. */
-void fs_listen_leave_alone(struct fs_listener *l, const char *why);
+void fs_listen_leave_alone(struct fs_listener *l, enum fs_abandon why);
 /*
  * A descriptor of the listener is about to be closed. With the last one of a group,
  * the group leaves this process. Process lock held.

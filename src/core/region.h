@@ -21,7 +21,7 @@
 #include "policy.h"
 
 #define FS_REGION_MAGIC UINT32_C(0x6b635366) /* "fSck" */
-#define FS_REGION_VERSION 4
+#define FS_REGION_VERSION 5
 /* The memfd's name: /proc/PID/fd shows "/memfd:fastsock (deleted)". */
 #define FS_REGION_NAME "fastsock"
 
@@ -137,6 +137,30 @@ enum fs_group_state {
 	FS_GROUP_ABANDONED = 3, /* cannot be handled: works as without us from here on */
 };
 
+/*
+ * Why a group is abandoned. The words are those of `fastsock stat`, the sentences those of the
+ * library's line about it; both go on from "works as without fastsock: ".
+ */
+#define FS_ABANDON_TABLE(X) \
+	X(ROOM, "room", "more sockets share it by SO_REUSEPORT than there is room for") \
+	X(ADDED, "added", "the application added a SO_REUSEPORT socket to it after it was fanned out") \
+	X(LISTENERS, "listeners", "too many listeners in one process") \
+	X(STOPPED, "stopped", "the application stopped one of its SO_REUSEPORT sockets") \
+	X(CLOSED, "closed", "the application closed one of its SO_REUSEPORT sockets") \
+	X(STEERED, "steered", "the application steers it itself") \
+	X(SHARED, "shared", "a socket of another program shares its address by SO_REUSEPORT") \
+	X(UNTOLD, "untold", "the kernel does not tell who else listens on its address") \
+	X(REFUSED, "refused", "the kernel refuses the steering program") \
+	X(LOCAL, "local", "a local listener cannot listen")
+
+enum fs_abandon {
+	FS_ABANDON_NONE = 0,
+#define FS_ABANDON(name, word, text) FS_ABANDON_##name,
+	FS_ABANDON_TABLE(FS_ABANDON)
+#undef FS_ABANDON
+	FS_ABANDONS
+};
+
 enum fs_group_mode {
 	FS_GROUP_OWN = 0,     /* member 0 is the global listener, the others are the local listeners that we made */
 	FS_GROUP_ADOPTED = 1, /* all members are the application's own SO_REUSEPORT sockets */
@@ -156,6 +180,8 @@ struct fs_group_rec {
 	_Atomic uint32_t nmembers;                     /* members in use, in the order of listen() */
 	_Atomic uint32_t backlog;
 	_Atomic uint32_t stopped;                      /* by shutdown(), until the next listen() */
+	_Atomic uint32_t why;                          /* enum fs_abandon, of an abandoned group */
+	_Atomic uint32_t why_errno;                    /* ... and the errno behind it, or 0 */
 	uint32_t family;     /* AF_INET or AF_INET6 */
 	uint8_t address[16]; /* in network order; IPv4 in the first four bytes */
 	uint32_t port;       /* in host order */

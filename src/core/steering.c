@@ -171,12 +171,20 @@ static int only_theirs(unsigned group)
 	return rc < 0 ? rc : attach(group, program, (unsigned)rc);
 }
 
-void fs_steering_abandon(unsigned group, const char *why, int err)
+void fs_steering_abandon(unsigned group, enum fs_abandon why, int err)
 {
+	static const char *const text[] = {
+		[FS_ABANDON_NONE] = "",
+#define TEXT(name, word, sentence) [FS_ABANDON_##name] = sentence,
+		FS_ABANDON_TABLE(TEXT)
+#undef TEXT
+	};
 	struct fs_group_rec *rec = fs_group_rec(group);
 
 	if (fs_group_state(group) == FS_GROUP_ABANDONED)
 		return;
+	atomic_store_explicit(&rec->why, why, memory_order_relaxed);
+	atomic_store_explicit(&rec->why_errno, (uint32_t)err, memory_order_relaxed);
 	atomic_store_explicit(&rec->state, FS_GROUP_ABANDONED, memory_order_relaxed);
 	/*
 	 * Local listeners stay in the kernel's group, so its hash must not reach them:
@@ -188,6 +196,6 @@ void fs_steering_abandon(unsigned group, const char *why, int err)
 		fs_log(FS_LOG_ERROR, "the listener on port %u cannot be steered back: restart the program without fastsock",
 		       rec->port);
 	fs_epoch_advance();
-	fs_log(FS_LOG_WARN, "the listener on port %u works as without fastsock: %s%s%s%s", rec->port, why,
+	fs_log(FS_LOG_WARN, "the listener on port %u works as without fastsock: %s%s%s%s", rec->port, text[why],
 	       err ? " (" : "", err ? fs_errname(err) : "", err ? ")" : "");
 }

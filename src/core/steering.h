@@ -21,8 +21,9 @@ int fs_steering_apply(unsigned group);
 void fs_steering_detach(unsigned group);
 /*
  * The group is handled no further: steering off, every member keeps what it
- * has. `why` and `err` (an errno, or 0) go into the one line that says so.
+ * has. `why` and `err` (an errno, or 0) go into its record, and into the one line that
+ * says so.
  */
-void fs_steering_abandon(unsigned group, const char *why, int err);
+void fs_steering_abandon(unsigned group, enum fs_abandon why, int err);
 
 #endif

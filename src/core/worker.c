@@ -141,16 +141,13 @@ static bool activate(unsigned group)
 	int rc = fs_strangers(fs_group_rec(group), fs_group_members(group));
 
 	if (rc != 0) {
-		fs_steering_abandon(group,
-				 rc < 0 ? "the kernel does not tell who else listens on its address" :
-					  "a socket of another program shares its address by SO_REUSEPORT",
-				 rc < 0 ? -rc : 0);
+		fs_steering_abandon(group, rc < 0 ? FS_ABANDON_UNTOLD : FS_ABANDON_SHARED, rc < 0 ? -rc : 0);
 		return false;
 	}
 	/* Before the first local listener takes a SYN: once it listens, it is in the kernel's group. */
 	rc = fs_steering_apply(group);
 	if (rc < 0) {
-		fs_steering_abandon(group, "the kernel refuses the steering program", -rc);
+		fs_steering_abandon(group, FS_ABANDON_REFUSED, -rc);
 		return false;
 	}
 	atomic_store_explicit(&fs_group_rec(group)->state, FS_GROUP_ACTIVE, memory_order_relaxed);
@@ -193,14 +190,14 @@ static bool serve_own(unsigned group)
 		return false;
 	rc = open_local(group, core);
 	if (rc < 0) {
-		fs_steering_abandon(group, "a local listener cannot listen", -rc);
+		fs_steering_abandon(group, FS_ABANDON_LOCAL, -rc);
 		return false;
 	}
 	fs_rec_set(w->serving, group);
 	rc = fs_steering_apply(group);
 	if (rc < 0) {
 		fs_rec_clear(w->serving, group);
-		fs_steering_abandon(group, "the kernel refuses the steering program", -rc);
+		fs_steering_abandon(group, FS_ABANDON_REFUSED, -rc);
 		return false;
 	}
 	fs_parking_unpark((unsigned)fs_self.slot - 1, group);
@@ -222,13 +219,13 @@ static bool serve_adopted(unsigned group)
 	int rc;
 
 	if (closed_one(group)) {
-		fs_steering_abandon(group, "the application closed one of its SO_REUSEPORT sockets", 0);
+		fs_steering_abandon(group, FS_ABANDON_CLOSED, 0);
 		return false;
 	}
 	fs_rec_set(fs_worker_rec((unsigned)fs_self.slot - 1)->serving, group);
 	rc = fs_steering_apply(group);
 	if (rc < 0)
-		fs_steering_abandon(group, "the kernel refuses the steering program", -rc);
+		fs_steering_abandon(group, FS_ABANDON_REFUSED, -rc);
 	return fs_group_state(group) == FS_GROUP_ACTIVE;
 }
 

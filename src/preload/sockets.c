@@ -151,7 +151,7 @@ int setsockopt(int fd, int level, int name, const void *value, socklen_t len)
 		return 0;
 	}
 	if (level == SOL_SOCKET && (name == SO_ATTACH_REUSEPORT_CBPF || name == SO_ATTACH_REUSEPORT_EBPF))
-		fs_listen_leave_alone(l, "the application steers it itself");
+		fs_listen_leave_alone(l, FS_ABANDON_STEERED);
 	rc = FS_REAL(setsockopt)(fd, level, name, value, len);
 	if (rc == 0)
 		fs_listen_setsockopt(l, level, name, value, len);

@@ -6,7 +6,7 @@
  * against regions that the library would never make. COMMAND does not inherit the
  * memfd. Its status is this program's.
  *
- * KIND is "valid", a kind of damage (see damages[]), "random", which takes a
+ * KIND is "valid", a kind of damage or of trouble (see damages[]), "random", which takes a
  * SEED and corrupts a valid region, or "large": the same on 256 CPUs, with 97 more
  * groups that are active, a worker on each CPU, and nothing that is 0. COMMAND finds in its environment REGION_PID:
  * this process, the creator and worker of core 0; REGION_CHILD: its child, which
@@ -17,7 +17,7 @@
  * A valid region has cores for CPUs 0 and 3 and three groups:
  * 127.0.0.1:REGION_PORT, own and active: 2 connections wait at the global listener,
  * 3 at core 0's local listener; [::]:443, adopted and passive: one member served by
- * core 1, which is no socket; [fe80::1%7]:65535, abandoned. Its workers besides the
+ * core 1, which is no socket; [fe80::1%7]:65535, abandoned because it is steered by its owner. Its workers besides the
  * two: one of core 1 whose process is dead, and a free slot that still holds
  * everything.
  */
@@ -172,6 +172,7 @@ static void make_groups(struct region *r, unsigned *port)
 
 	g = &r->group[FS_GROUPS_MAX - 1];
 	g->state = FS_GROUP_ABANDONED;
+	g->why = FS_ABANDON_STEERED;
 	g->family = AF_INET6;
 	memcpy(g->address, link_local, sizeof(link_local));
 	g->scope = 7;
@@ -207,11 +208,23 @@ static void many_cores(struct region *r) { r->head->ncores = UINT32_MAX; }
 static void cpu(struct region *r) { r->head->cpu[1] = UINT16_MAX; }
 static void state(struct region *r) { r->group[0].state = 4; }
 static void mode(struct region *r) { r->group[0].mode = UINT32_MAX; }
+static void why(struct region *r) { r->group[0].why = FS_ABANDONS; }
 static void members(struct region *r) { r->group[0].nmembers = FS_MEMBERS_MAX + 1; }
 static void family(struct region *r) { r->group[0].family = AF_UNIX; }
 static void port(struct region *r) { r->group[0].port = UINT16_MAX + 1; }
 static void member_core(struct region *r) { r->group[0].member[1].core = ncores; }
 static void worker_core(struct region *r) { r->worker[0].core = UINT32_MAX; }
+
+/* Nothing is damaged; it is the server that is not well: it is slow, and its queues are full. */
+static void unwell(struct region *r)
+{
+	r->group[0].backlog = 3;
+	core_rec(r, 0, 0)->stolen = 500;
+	core_rec(r, 0, 0)->help = FS_HELP_BUSY;
+	core_rec(r, 0, 1)->accepted_local = 400;
+	/* The child serves core 1. */
+	r->worker[FS_WORKERS_MAX - 1].core = 1;
+}
 
 static void truncated(struct region *r)
 {
@@ -273,6 +286,7 @@ static const struct damage {
 	{"cpu", cpu},
 	{"state", state},
 	{"mode", mode},
+	{"why", why},
 	{"members", members},
 	{"family", family},
 	{"port", port},
@@ -281,6 +295,7 @@ static const struct damage {
 	{"truncated", truncated},
 	{"empty", empty},
 	{"liar", liar},
+	{"unwell", unwell},
 	{"foreign", foreign},
 	{"twice", twice},
 };

@@ -74,6 +74,7 @@ for help in --help -h help; do
 	out_has "  run "
 	out_has "  stat "
 	out_has "  top "
+	out_has "  doctor "
 	out_has "  steer "
 	err_none
 done
@@ -239,6 +240,7 @@ json_is "[.trees[0].groups[].address] == [\"127.0.0.1:$port\", \"[::]:443\", \"[
 json_is '[.trees[0].groups[].active] == [true, false, false]'
 json_is '[.trees[0].groups[].state] == ["active", "passive", "abandoned"]'
 json_is '[.trees[0].groups[].mode] == ["own", "adopted", "own"]'
+json_is '[.trees[0].groups[].reason] == [null, "no worker", "steered"]'
 # Not the dead worker, nor the free slot.
 json_is '[.trees[0].groups[].workers] == [2, 0, 0]'
 json_is '[.trees[0].groups[].queue] == [2, null, null]'
@@ -274,6 +276,7 @@ grep -qE "^ +0 +$pid\+1 +1000 +20 +3 +4 +22 +3 +99\.8% stuck passed by, 25% move
 grep -qE '^ +3 +- +9007199254740993 +0 +0 +0 +0 +- +- -$' "$tmp/out" || fail "stat: the row of CPU 3"
 out_has "[::]:443  passive (adopted), 0 workers, global queue -"
 out_has "[fe80::1%7]:65535  abandoned (own), 0 workers, global queue -"
+out_has "    the application steers it itself"
 
 # The name is the process's to choose; bytes that are no UTF-8 and that talk to terminals included.
 name=$(printf 'a"\\\033[2J\377\303\251')
@@ -288,7 +291,7 @@ out_has 'a"\?[2J'
 
 ### stat: damaged regions
 
-for kind in magic version size no_cores many_cores cpu state mode members family port member_core worker_core truncated empty; do
+for kind in magic version size no_cores many_cores cpu state mode why members family port member_core worker_core truncated empty; do
 	try 1 "stat of a damaged region ($kind)" "$make_region" $kind sh -c "echo \$REGION_PID >$tmp/ids; exec $stat_json \$REGION_PID"
 	json_is '.trees == []'
 	err_one_line
