@@ -112,7 +112,7 @@ for pass in "${passes[@]}"; do
 		promtool:prometheus tmux:tmux /usr/include/ncurses.h:libncurses-dev
 		gunicorn:gunicorn node:nodejs curl:curl systemd-analyze:systemd
 		/usr/include/check.h:check clang:clang /usr/include/bpf/bpf.h:libbpf-dev ip:iproute2 ethtool:ethtool
-		iptables:iptables) ;;
+		musl-gcc:musl-tools objcopy:binutils setcap:libcap2-bin iptables:iptables) ;;
 	sanitizers) needs+=(/usr/include/check.h:check clang:clang /usr/include/bpf/bpf.h:libbpf-dev) ;;
 	clang) needs+=(clang:clang /usr/include/check.h:check /usr/include/bpf/bpf.h:libbpf-dev) ;;
 	vm) needs+=(nginx:nginx-light jq:jq taskset:util-linux ip:iproute2 ethtool:ethtool cpio:cpio modinfo:kmod

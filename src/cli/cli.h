@@ -25,6 +25,7 @@ enum fs_exit {
 int fs_cli_nic(int argc, char **argv);
 int fs_cli_run(int argc, char **argv);
 int fs_cli_stat(int argc, char **argv);
+int fs_cli_doctor(int argc, char **argv);
 int fs_cli_steer(int argc, char **argv);
 int fs_cli_top(int argc, char **argv);
 

@@ -102,7 +102,7 @@ static char *libdir_from_bindir(void)
 	return path;
 }
 
-static char *find(void)
+char *fs_library_look(void)
 {
 	char dir[PATH_MAX];
 	char *relative, *found = NULL;
@@ -127,16 +127,21 @@ static char *find(void)
 	return found;
 }
 
+bool fs_library_nameable(const char *path)
+{
+	return !path[strcspn(path, SEPARATORS)];
+}
+
 char *fs_library_find(void)
 {
-	char *path = find();
+	char *path = fs_library_look();
 
 	if (!path) {
 		fs_cli_error("cannot find %s, neither near this command nor in %s: install it or run make",
 			     names[0], FS_LIBDIR);
 		return NULL;
 	}
-	if (path[strcspn(path, SEPARATORS)]) {
+	if (!fs_library_nameable(path)) {
 		fs_cli_error("LD_PRELOAD cannot name %s: move it to a path without spaces and colons", path);
 		free(path);
 		return NULL;

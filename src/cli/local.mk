@@ -2,8 +2,24 @@
 bin_PROGRAMS += fastsock
 fastsock_SOURCES = \
 	src/cli/cli.h \
+	src/cli/command.c \
+	src/cli/command.h \
 	src/cli/counters.c \
 	src/cli/counters.h \
+	src/cli/doctor.c \
+	src/cli/doctor.h \
+	src/cli/doctor_groups.c \
+	src/cli/doctor_io_uring.c \
+	src/cli/doctor_library.c \
+	src/cli/doctor_machine.c \
+	src/cli/doctor_network.c \
+	src/cli/doctor_parse.c \
+	src/cli/doctor_parse.h \
+	src/cli/doctor_process.c \
+	src/cli/doctor_program.c \
+	src/cli/doctor_report.c \
+	src/cli/elf.c \
+	src/cli/elf.h \
 	src/cli/find.c \
 	src/cli/find.h \
 	src/cli/json.c \

@@ -17,6 +17,7 @@ static const struct verb {
 	{"run", fs_cli_run, "start a program with libfastsock"},
 	{"stat", fs_cli_stat, "show what libfastsock does in running programs"},
 	{"top", fs_cli_top, "show it on a screen that follows what happens"},
+	{"doctor", fs_cli_doctor, "find what keeps libfastsock from working, and say how to mend it"},
 	{"steer", fs_cli_steer, "send the packets of opened connections to the CPU that their port names"},
 };
 

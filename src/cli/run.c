@@ -14,6 +14,7 @@
 
 #include "core/options.h"
 #include "cli.h"
+#include "command.h"
 #include "library.h"
 
 /* Where help texts wrap. */
@@ -136,26 +137,6 @@ static void free_long_options(struct option *options)
 	free(options);
 }
 
-/* The file that execvp() would take, in `path`; false when it will not find one. */
-static bool resolve(const char *command, char *path, size_t len)
-{
-	const char *dirs = getenv("PATH");
-
-	if (strchr(command, '/'))
-		return (size_t)snprintf(path, len, "%s", command) < len;
-	for (const char *dir = dirs ? dirs : "/bin:/usr/bin";; dir++) {
-		size_t dirlen = strcspn(dir, ":");
-		/* An empty entry is the current directory. */
-		int n = snprintf(path, len, "%.*s%s%s", (int)dirlen, dir, dirlen ? "/" : "./", command);
-
-		if (n > 0 && (size_t)n < len && access(path, X_OK) == 0)
-			return true;
-		dir += dirlen;
-		if (!*dir)
-			return false;
-	}
-}
-
 /*
  * The dynamic linker ignores a LD_PRELOAD with slashes when the program gains
  * rights by being executed: say so, for it looks like a defect.
@@ -165,7 +146,7 @@ static void warn_of_setuid(const char *command)
 	char path[4096];
 	struct stat st;
 
-	if (!resolve(command, path, sizeof(path)) || stat(path, &st) < 0)
+	if (!fs_command_find(command, path, sizeof(path)) || stat(path, &st) < 0)
 		return;
 	if ((st.st_mode & S_ISUID && st.st_uid != getuid()) || (st.st_mode & S_ISGID && st.st_gid != getgid()))
 		fs_cli_error("warning: %s is setuid or setgid: it will run without libfastsock", path);

@@ -376,3 +376,14 @@ long fs_sys_read_file(const char *path, char *buf, size_t len)
 	buf[have] = '\0';
 	return (long)have;
 }
+
+int fs_sys_io_uring_probe(void)
+{
+	/* struct io_uring_params, all zero: the fewest assumptions about the kernel's headers. */
+	uint64_t params[16] = { 0 };
+	long fd = SYS(SYS_io_uring_setup, 1, params);
+
+	if (fd >= 0)
+		fs_sys_close((int)fd);
+	return fd < 0 ? (int)fd : 0;
+}

@@ -93,6 +93,9 @@ int fs_sys_close_range(unsigned first, unsigned last, unsigned flags);
 void fs_sys_block_signals(sigset_t *old);
 void fs_sys_restore_signals(const sigset_t *old);
 
+/* Whether an io_uring can be made here: 0 or -errno. */
+int fs_sys_io_uring_probe(void);
+
 /* Whole small file into buf, NUL-terminated; the length, or -errno. */
 long fs_sys_read_file(const char *path, char *buf, size_t len);
 
