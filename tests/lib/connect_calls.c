@@ -5,7 +5,7 @@
  *
  * ADDRESS:PORT listens, ADDRESS:CLOSED does not; SOURCE is an address of this side to bind
  * to. A link-local address has its interface behind it ("fe80::1%eth0"). The thread is bound
- * to the first CPU that it may run on. Whoever runs this twice, with the library and without,
+ * to the first CPU that it may run on, or, with "--cpu CPU" before all else, to that one. Whoever runs this twice, with the library and without,
  * gets the same lines. In front, instead of that:
  *
  *   --locality COUNT  opens so many connections of each kind, and prints how many had their
@@ -419,6 +419,11 @@ int main(int argc, char **argv)
 	setrlimit(RLIMIT_NOFILE, &limit);
 	if (argc == 3 && strcmp(argv[1], "--serve") == 0)
 		serve(atoi(argv[2]));
+	if (argc > 2 && strcmp(argv[1], "--cpu") == 0) {
+		cpu = atoi(argv[2]);
+		argc -= 2;
+		argv += 2;
+	}
 	if (argc > 2 && argv[1][0] == '-') {
 		what = strcmp(argv[1], "--exhaust") == 0 ? exhaust : strcmp(argv[1], "--time-wait") == 0 ? time_wait : locality;
 		count = atoi(argv[2]);
@@ -426,7 +431,7 @@ int main(int argc, char **argv)
 		argv += 2;
 	}
 	if (argc < 4 || argc > 5) {
-		fprintf(stderr, "usage: connect_calls [--locality | --exhaust | --time-wait COUNT] ADDRESS PORT CLOSED [SOURCE]\n");
+		fprintf(stderr, "usage: connect_calls [--cpu CPU] [--locality | --exhaust | --time-wait COUNT] ADDRESS PORT CLOSED [SOURCE]\n");
 		return 2;
 	}
 	parse(&to, argv[1], atoi(argv[2]));
@@ -434,8 +439,8 @@ int main(int argc, char **argv)
 	if (argc == 5)
 		parse(&source, argv[4], 0);
 	sched_getaffinity(0, sizeof(set), &set);
-	for (cpu = 0; !CPU_ISSET(cpu, &set); cpu++)
-		;
+	while (cpu < CPU_SETSIZE && !CPU_ISSET(cpu, &set))
+		cpu++;
 	CPU_ZERO(&set);
 	CPU_SET(cpu, &set);
 	if (sched_setaffinity(0, sizeof(set), &set) != 0)

@@ -39,6 +39,16 @@ with()
 	in_near taskset -c "$cpu0,$cpu1" env LD_PRELOAD="$library" taskset -c "$cpu" "$@" 2>>"$dir/with.log"
 }
 
+# serving CPU PROGRAM ARGUMENT...: the same for a program that may run on both CPUs, as servers may, and binds itself
+# to the one that it is told.
+serving()
+{
+	local cpu=$1 program=$2
+
+	shift 2
+	in_near timeout -k 5 50 taskset -c "$cpu0,$cpu1" env LD_PRELOAD="$library" "$program" --cpu "$cpu" "$@" 2>>"$dir/with.log"
+}
+
 # The same without it.
 without()
 {
