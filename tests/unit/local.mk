@@ -10,6 +10,7 @@ UNIT_PURE = \
 	tests/unit/test_balance \
 	tests/unit/test_balance_open \
 	tests/unit/test_cpus \
+	tests/unit/test_destination \
 	tests/unit/test_policy \
 	tests/unit/test_policy_busy \
 	tests/unit/test_policy_match \
@@ -44,6 +45,11 @@ tests_unit_test_cpus_SOURCES = tests/unit/test_cpus.c tests/lib/unit.h
 tests_unit_test_cpus_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_unit_test_cpus_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_test_cpus_LDADD = $(UNIT_LDADD)
+
+tests_unit_test_destination_SOURCES = tests/unit/test_destination.c tests/lib/unit.h
+tests_unit_test_destination_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_test_destination_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_test_destination_LDADD = $(UNIT_LDADD)
 
 tests_unit_test_policy_SOURCES = tests/unit/test_policy.c tests/unit/policy_check.h tests/lib/unit.h
 tests_unit_test_policy_CPPFLAGS = $(UNIT_CPPFLAGS)
