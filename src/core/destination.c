@@ -5,7 +5,6 @@
 #include <time.h>
 
 #include "nic.h"
-#include "portbind.h"
 #include "portrange.h"
 #include "process.h"
 #include "route.h"
@@ -296,7 +295,7 @@ static uint16_t walk(struct table *own, const struct entry *e, unsigned core, bo
 
 	fs_portrange(&low, &high);
 	if (binds)
-		low = fs_portbind_lowest(low, high);
+		low = fs_portrange_bindable(low, high);
 	span = high + 1 - low;
 	at = span ? (e->start + *counter) % span : 0;
 	for (unsigned i = 0; i < span; i++) {

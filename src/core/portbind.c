@@ -162,7 +162,7 @@ bool fs_portbind_share(int fd, const struct fs_target *t, const struct sockaddr 
 		reuse = fs_sockopt_int(fd, SOL_SOCKET, SO_REUSEADDR, 0);
 		if (!reuse)
 			set_reuse(fd, 1);
-		low = fs_portbind_lowest(low, high);
+		low = fs_portrange_bindable(low, high);
 		found = search(fd, t, addr, low, high + 1 - low, diag, &flow);
 		*ours = found && !reuse;
 		if (!found) {

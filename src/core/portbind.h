@@ -26,12 +26,6 @@ bool fs_portbind_needed_by(int fd);
 /* Somebody found out. */
 void fs_portbind_need(void);
 
-/* The lowest of the ports that may be bound, of a range. */
-static inline unsigned fs_portbind_lowest(unsigned low, unsigned high)
-{
-	return high + 1 - (high + 1 - low) / 4;
-}
-
 /*
  * Binds the socket, which has no port, to one that nobody else has, for a connection to `addr`, which is
  * what `t` says. *ours tells whether SO_REUSEADDR is set from now on and was not. 0 or -errno;

@@ -14,6 +14,12 @@ void fs_portrange_forget(void);
 
 /* False, and an empty range, when they could never be read. Both ends belong to it. */
 bool fs_portrange(unsigned *low, unsigned *high);
+/* The lowest of the ports of a range that may be bound, on kernels where that is needed (portbind.h): those of the upper quarter. */
+static inline unsigned fs_portrange_bindable(unsigned low, unsigned high)
+{
+	return high + 1 - (high + 1 - low) / 4;
+}
+
 /* While they are being changed, perhaps wrong of those that change: the kernel then refuses a port, but for a bind(). */
 bool fs_portrange_reserved(unsigned port);
 /* How often they changed; 0 when they could never be read. */
