@@ -80,9 +80,9 @@ int main(void)
 
 		if (fastsock_core_counters(listener, i, &core) < 0)
 			err(1, "fastsock_core_counters");
-		printf("CPU %u: %u workers, %llu local, %llu global, %llu of %llu arrived here\n", core.cpu, core.workers,
+		printf("CPU %u: %u workers, %llu local, %llu global, %llu stolen, %llu of %llu arrived here\n", core.cpu, core.workers,
 		       (unsigned long long)core.accepted_local, (unsigned long long)core.accepted_global,
-		       (unsigned long long)core.rx_local, (unsigned long long)core.rx_sampled);
+		       (unsigned long long)core.stolen, (unsigned long long)core.rx_local, (unsigned long long)core.rx_sampled);
 	}
 	return 0;
 }

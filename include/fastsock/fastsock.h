@@ -41,6 +41,7 @@ struct fastsock_core {
 	uint32_t reserved;        /**< 0 */
 	uint64_t accepted_local;  /**< accepted from a local listener (Fastsocket's term) */
 	uint64_t accepted_global; /**< accepted from the global listener */
+	uint64_t stolen;          /**< taken from other cores' local listeners; the three are all that the core accepted */
 	uint64_t rx_sampled;      /**< accepted connections whose RX CPU (SO_INCOMING_CPU, Linux 3.19) was looked at */
 	uint64_t rx_local;        /**< ... and was the CPU of this core */
 };

@@ -58,6 +58,7 @@ EXPORT int fastsock_core_counters(int fd, size_t index, struct fastsock_core *co
 	core->reserved = 0;
 	core->accepted_local = atomic_load_explicit(&rec->accepted_local, memory_order_relaxed);
 	core->accepted_global = atomic_load_explicit(&rec->accepted_global, memory_order_relaxed);
+	core->stolen = atomic_load_explicit(&rec->stolen, memory_order_relaxed);
 	core->rx_sampled = atomic_load_explicit(&rec->rx_sampled, memory_order_relaxed);
 	core->rx_local = atomic_load_explicit(&rec->rx_local, memory_order_relaxed);
 	return 0;
