@@ -29,12 +29,24 @@ void fs_accept_sample(unsigned group, int fd)
 		atomic_fetch_add_explicit(&core->rx_local, 1, memory_order_relaxed);
 }
 
+/* The core to count for: a worker's own or that of the worker over whose shoulder it looks, else that of the CPU it is on. */
+static unsigned counted_core(void)
+{
+	unsigned cpu;
+
+	if ((fs_self.slot || fs_self.shared) && fs_self.view < fs_proc.ncores)
+		return fs_self.view;
+	cpu = (unsigned)sched_getcpu();
+	for (unsigned c = 0; c < fs_proc.ncores; c++)
+		if (fs_proc.cpu[c] == cpu)
+			return c;
+	return 0;
+}
+
 static void count(unsigned group, size_t counter)
 {
-	/* A thread that is no worker, and looks over no worker's shoulder, has no core to count for. */
-	if ((fs_self.slot || fs_self.shared) && fs_self.view < fs_proc.ncores)
-		atomic_fetch_add_explicit((_Atomic uint64_t *)((char *)fs_core_rec(group, fs_self.view) + counter), 1,
-					  memory_order_relaxed);
+	atomic_fetch_add_explicit((_Atomic uint64_t *)((char *)fs_core_rec(group, counted_core()) + counter), 1,
+				  memory_order_relaxed);
 }
 
 #define COUNT(group, field) count(group, offsetof(struct fs_core_rec, field))
@@ -44,6 +56,23 @@ static bool blocks(int fd)
 	int flags = fs_sys_fcntl(fd, F_GETFL, 0);
 
 	return flags >= 0 && !(flags & O_NONBLOCK);
+}
+
+/* Exactly the plain call, and no other one; counted. */
+static int accept_plain(unsigned group, int fd, struct sockaddr *addr, socklen_t *len, int flags)
+{
+	bool adopted = !fs_group_own(group);
+	int rc = fs_libc.accept4(fd, addr, len, flags);
+
+	if (rc < 0)
+		return rc;
+	if (adopted)
+		COUNT(group, accepted_local);
+	else
+		COUNT(group, accepted_global);
+	if (fs_self.slot && fs_self.accepts++ % FS_SAMPLE_EVERY == 0 && fs_group_state(group) == FS_GROUP_ACTIVE)
+		fs_accept_sample(group, rc);
+	return rc;
 }
 
 /* ---- the sources, one by one; each returns a descriptor, or -errno with -EAGAIN for "nothing there" ---- */
@@ -216,7 +245,7 @@ static int accept_serving(struct fs_listener *l, int fd, struct sockaddr *addr, 
 		if (memcmp(only, fs_self.waiting, sizeof(only)) != 0)
 			fs_waiter_absent(only);
 		if (!inner || !blocks(fd)) /* left alone, or non-blocking by now */
-			return fs_libc.accept4(fd, addr, len, flags);
+			return accept_plain(g, fd, addr, len, flags);
 		if (timeout >= 0) {
 			int64_t rest = deadline - now_ms();
 
@@ -254,23 +283,6 @@ static void plain_learn(unsigned group)
 			fs_self.plain[i] = 0;
 	}
 	fs_self.plain[group / 64] |= UINT64_C(1) << (group % 64);
-}
-
-/* Exactly the plain call, and no other one; counted only for a worker of the group. */
-static int accept_plain(unsigned group, int fd, struct sockaddr *addr, socklen_t *len, int flags)
-{
-	bool adopted = !fs_group_own(group);
-	int rc = fs_libc.accept4(fd, addr, len, flags);
-
-	if (rc < 0 || !fs_self.slot)
-		return rc;
-	if (adopted)
-		COUNT(group, accepted_local);
-	else
-		COUNT(group, accepted_global);
-	if (fs_self.accepts++ % FS_SAMPLE_EVERY == 0 && fs_group_state(group) == FS_GROUP_ACTIVE)
-		fs_accept_sample(group, rc);
-	return rc;
 }
 
 int fs_accept_else(struct fs_listener *l, int fd, struct sockaddr *addr, socklen_t *len, int flags, bool try_local)

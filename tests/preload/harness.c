@@ -116,6 +116,21 @@ uint64_t h_local_accepts(int fd, unsigned cpu, uint64_t *global)
 	return 0;
 }
 
+uint64_t h_counted(int fd)
+{
+	__typeof__(&fastsock_core_counters) get =
+		(__typeof__(get))dlsym(RTLD_DEFAULT, "fastsock_core_counters");
+	uint64_t sum = 0;
+
+	for (size_t i = 0; i < h_cores(fd); i++) {
+		struct fastsock_core core = { .size = sizeof(core) };
+
+		H_CHECK(get(fd, i, &core) == 0);
+		sum += core.accepted_local + core.accepted_global + core.stolen;
+	}
+	return sum;
+}
+
 int h_bound(int type)
 {
 	struct sockaddr_in sin = {

@@ -97,6 +97,8 @@ bool h_active(void);
 size_t h_cores(int fd);
 /* Accepts counted for the CPU; `global` may be NULL. */
 uint64_t h_local_accepts(int fd, unsigned cpu, uint64_t *global);
+/* All connections that the library counted for the listener, whoever accepted them. */
+uint64_t h_counted(int fd);
 
 /* A socket bound to a free port of the loopback address; `type` may hold SOCK_NONBLOCK and the like. */
 int h_bound(int type);

@@ -1,6 +1,6 @@
 /*
  * One thread waits with epoll, another one accepts. Promised: what the first one
- * was told of, the second one finds, in two such processes whose group is active.
+ * was told of, the second one finds, in two such processes whose group is active; all are counted.
  */
 #define _GNU_SOURCE
 #include "harness.h"
@@ -49,14 +49,19 @@ static void both(const char *name)
 {
 	int lfd = h_listener(SOCK_NONBLOCK);
 	struct h_result res;
+	unsigned all = 0;
 
 	h_prefork(2, lfd, serve);
 	for (unsigned i = 0; i < 10; i++) {
 		h_load_on(AF_INET, h_port(lfd), 50, 1 + i, &res);
 		h_say("%s: %u and %u of %u answered", name, res.answered[0], res.answered[1], res.asked);
+		all += res.answered[0] + res.answered[1];
 	}
 	h_report("%s: %s", name, h_active() ? "active" : "inactive");
 	h_end_workers();
+	/* Accepting threads that are no workers count, too. */
+	if (h_active() && h_counted(lfd) != all)
+		h_report("%s: %llu of %u connections were counted", name, (unsigned long long)h_counted(lfd), all);
 	H_OK(close(lfd));
 }
 
