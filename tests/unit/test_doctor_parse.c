@@ -5,7 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 
-#include "cli/doctor_parse.h"
+#include "cli/doctor/doctor_parse.h"
 
 START_TEST(masks)
 {

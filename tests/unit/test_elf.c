@@ -11,7 +11,7 @@
 #include <fcntl.h>
 #include <sys/mman.h>
 
-#include "cli/elf.h"
+#include "cli/doctor/elf.h"
 
 #define FILE_MAX (8u << 20)
 #define MANGLINGS 4000

@@ -6,7 +6,7 @@
 #include "lib/unit.h"
 
 #include "cli/cli.h"
-#include "cli/nic.h"
+#include "cli/nic/nic.h"
 #include "core/nicinfo.h"
 
 #define CPUS 256

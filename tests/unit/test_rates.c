@@ -5,7 +5,7 @@
  */
 #include "lib/unit.h"
 
-#include "cli/rates.h"
+#include "cli/tree/rates.h"
 
 #define CORES 2
 

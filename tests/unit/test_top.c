@@ -6,7 +6,7 @@
 #include "lib/unit.h"
 
 #include "cli/cli.h"
-#include "cli/top.h"
+#include "cli/top/top.h"
 
 #define CORES FS_CORES_MAX
 
