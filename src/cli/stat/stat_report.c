@@ -1,6 +1,4 @@
 /* Reads process trees and prints them once, with rates when there is an earlier time to compare with. */
-#include <errno.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,13 +10,12 @@
 #include "report.h"
 #include "stat.h"
 
-/* All processes ended since they were found: no fault of theirs. */
+/* All processes have ended since they were found, or are about to: no fault of theirs. */
 static bool is_gone(const struct fs_tree *tree)
 {
-	for (size_t i = 0; i < tree->nprocesses; i++) {
-		if (kill(tree->process[i].pid, 0) == 0 || errno != ESRCH)
+	for (size_t i = 0; i < tree->nprocesses; i++)
+		if (!fs_process_ends(tree->process[i].pid))
 			return false;
-	}
 	return true;
 }
 

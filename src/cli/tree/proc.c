@@ -20,6 +20,8 @@
 #include "cli/cli.h"
 #include "proc.h"
 
+/* The kernel's PF_EXITING: the process lets go of what it has. */
+#define EXITING 0x4u
 #define LINK_TEXT "/memfd:" FS_REGION_NAME " (deleted)"
 
 /* The decimal number that the whole name is, or -1: /proc has other entries, too. */
@@ -362,6 +364,28 @@ bool fs_tree_same_network(const struct fs_tree *tree)
 			return theirs.st_dev == ours.st_dev && theirs.st_ino == ours.st_ino;
 	}
 	return false;
+}
+
+bool fs_process_ends(int pid)
+{
+	char path[64], text[512], state = 'X';
+	unsigned flags = 0;
+	size_t got = 0;
+	const char *at;
+	FILE *file;
+
+	snprintf(path, sizeof(path), "/proc/%d/stat", pid);
+	file = fopen(path, "re");
+	if (!file)
+		return true;
+	got = fread(text, 1, sizeof(text) - 1, file);
+	fclose(file);
+	text[got] = '\0';
+	/* "1 (name) S ppid pgrp session tty tpgid flags": the name may hold anything. */
+	at = strrchr(text, ')');
+	if (!at || sscanf(at, ") %c %*d %*d %*d %*d %*d %u", &state, &flags) != 2)
+		return true;
+	return strchr("ZXx", state) || flags & EXITING;
 }
 
 void fs_process_name(int pid, char *name, size_t len)

@@ -63,6 +63,8 @@ const struct fs_tree_process *fs_tree_process(const struct fs_tree *tree, unsign
 /* Whether the tree's sockets are in this command's network namespace. */
 bool fs_tree_same_network(const struct fs_tree *tree);
 
+/* Whether the process is gone, or about to be: it exits, or has and waits for its parent. */
+bool fs_process_ends(int pid);
 /* What the process is called, in `name`; "?" when it is gone. May hold any bytes. */
 void fs_process_name(int pid, char *name, size_t len);
 
