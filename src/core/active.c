@@ -204,19 +204,20 @@ static bool steer(int fd, unsigned core, const struct fs_target *t, const struct
 		  struct fs_core_active *c, enum fs_fallback *why, int *rc)
 {
 	bool binds = fs_portbind_needed_by(fd);
+	enum fs_port_walk walk = binds ? FS_PORT_BIND : 0;
 	struct fs_port_choice choice;
 	enum outcome outcome = TAKEN;
 	unsigned tries = 0, most;
 	int saved;
 
-	*why = fs_destination_port(core, t, now, binds, &choice);
+	*why = fs_destination_port(core, t, now, walk, &choice);
 	if (*why)
 		return false;
 	most = choice.tries;
 	do {
 		tries++;
 		outcome = try_port(fd, t, addr, len, choice.port, rc);
-	} while (outcome == TAKEN && tries < most && fs_destination_port(core, t, now, binds, &choice) == FS_FALLBACK_NONE);
+	} while (outcome == TAKEN && tries < most && fs_destination_port(core, t, now, walk | FS_PORT_LEAP, &choice) == FS_FALLBACK_NONE);
 	saved = errno;
 	if (!binds)
 		unpin(fd);

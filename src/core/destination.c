@@ -288,15 +288,18 @@ enum fs_fallback fs_destination_known(unsigned core, const struct fs_target *t, 
 }
 
 /* The next port of the core's walk, or 0 when none leads there. Table taken. */
-static uint16_t walk(struct table *own, const struct entry *e, unsigned core, bool binds)
+static uint16_t walk(struct table *own, const struct entry *e, unsigned core, enum fs_port_walk how)
 {
 	uint32_t *counter = &own->counter[e->counter];
 	unsigned low, high, span, wanted = fs_proc.cpu[core], at;
 
 	fs_portrange(&low, &high);
-	if (binds)
+	if (how & FS_PORT_BIND)
 		low = fs_portrange_bindable(low, high);
 	span = high + 1 - low;
+	/* Ports that were used one after the other are taken one after the other, too, when they wait in TIME_WAIT. */
+	if (how & FS_PORT_LEAP)
+		*counter += (uint32_t)fs_siphash(own->secret, counter, sizeof(*counter));
 	at = span ? (e->start + *counter) % span : 0;
 	for (unsigned i = 0; i < span; i++) {
 		unsigned port = low + at;
@@ -338,7 +341,7 @@ static void note_try(struct entry *e, bool was_free)
 		e->taken += (uint8_t)((FREE_ALL - e->taken) / FREE_WEIGHT);
 }
 
-enum fs_fallback fs_destination_port(unsigned core, const struct fs_target *t, uint32_t now, bool binds,
+enum fs_fallback fs_destination_port(unsigned core, const struct fs_target *t, uint32_t now, enum fs_port_walk how,
 				     struct fs_port_choice *out)
 {
 	struct table *own;
@@ -353,7 +356,7 @@ enum fs_fallback fs_destination_port(unsigned core, const struct fs_target *t, u
 		uint32_t changes = atomic_load_explicit(&e->nic->map.changes, memory_order_relaxed);
 		uint32_t of = fs_portrange_changes();
 
-		out->tries = (uint8_t)tries_for(e, binds);
+		out->tries = (uint8_t)tries_for(e, how & FS_PORT_BIND);
 		out->crowded = e->taken > 0;
 		out->port = 0;
 		if (!of)
@@ -363,7 +366,7 @@ enum fs_fallback fs_destination_port(unsigned core, const struct fs_target *t, u
 		else if (e->none_at == changes + 1 && e->none_of == of)
 			why = FS_FALLBACK_CPU;
 		else
-			out->port = walk(own, e, core, binds);
+			out->port = walk(own, e, core, how);
 		if (!why && !out->port) {
 			why = FS_FALLBACK_CPU;
 			e->none_at = changes + 1;

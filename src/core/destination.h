@@ -9,6 +9,11 @@
 #include "region.h"
 #include "target.h"
 
+enum fs_port_walk {
+	FS_PORT_BIND = 1, /* the port will be bound (portbind.h) */
+	FS_PORT_LEAP = 2, /* the one before was taken: somewhere else */
+};
+
 struct fs_port_choice {
 	uint16_t port;  /* to try; host order */
 	uint8_t tries;  /* how many ports may be tried in all */
@@ -22,9 +27,9 @@ uint32_t fs_destination_now(void);
  * The port to try for a connection from `core`'s CPU, or why there is none. The first call for
  * a destination, and one each second, asks the kernel for the route, which takes some ten
  * microseconds; all others take no system call. Never waits: who finds somebody else at work
- * gets FS_FALLBACK_BUSY. `binds`: the port will be bound (portbind.h). Signal-safe. fs_destination_known() asks without choosing a port.
+ * gets FS_FALLBACK_BUSY. Signal-safe. fs_destination_known() asks without choosing a port.
  */
-enum fs_fallback fs_destination_port(unsigned core, const struct fs_target *t, uint32_t now, bool binds,
+enum fs_fallback fs_destination_port(unsigned core, const struct fs_target *t, uint32_t now, enum fs_port_walk how,
 				     struct fs_port_choice *out);
 enum fs_fallback fs_destination_known(unsigned core, const struct fs_target *t, uint32_t now);
 /* How many ports were tried, and whether the last one was free, so that a crowded range is not searched in vain. */

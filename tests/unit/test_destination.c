@@ -117,7 +117,7 @@ static enum fs_fallback ask(unsigned core, unsigned n, struct fs_port_choice *ch
 	struct fs_target t = target(n);
 
 	memset(choice, 0, sizeof(*choice));
-	return fs_destination_port(core, &t, now, false, choice);
+	return fs_destination_port(core, &t, now, 0, choice);
 }
 
 static uint16_t port_for(unsigned core, unsigned n)
@@ -245,7 +245,7 @@ static unsigned after(unsigned n, bool binds, bool found)
 	unsigned tries = 0;
 
 	for (unsigned i = 0; i < n; i++) {
-		enum fs_fallback why = fs_destination_port(0, &t, now, binds, &choice);
+		enum fs_fallback why = fs_destination_port(0, &t, now, binds ? FS_PORT_BIND : 0, &choice);
 
 		tries = why ? 0 : choice.tries;
 		ck_assert(!why || why == FS_FALLBACK_TAKEN);

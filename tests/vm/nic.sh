@@ -99,14 +99,14 @@ for address in "$VM_HOST $VM_GUEST" "$VM_HOST6 $VM_GUEST6"; do
 	LD_PRELOAD=/tmp/preloaded.so "$calls" "$to" 8000 8001 "$from" >/tmp/with 2>&1
 	diff /tmp/without /tmp/with || fail "$to: the program sees something else of connect()"
 done
-sysctl -qw net.ipv4.ip_local_port_range="40000 40199"
+sysctl -qw net.ipv4.ip_local_port_range="19000 19199"
 "$calls" --exhaust 0 "$VM_HOST" 8000 8001 >/tmp/without && LD_PRELOAD=/tmp/preloaded.so "$calls" --exhaust 0 "$VM_HOST" 8000 8001 >/tmp/with ||
 	fail "exhaust"
 [ "$(tail -n 1 /tmp/with)" = "$(tail -n 1 /tmp/without)" ] ||
 	fail "a range of 200 ports: without the library $(tail -n 1 /tmp/without), with it $(tail -n 1 /tmp/with)"
 # Ports are bound here, which takes them from all destinations: another one gets them nevertheless. Each time
-# other ports, for those of before may be in TIME_WAIT.
-base=41000
+# other ports, which nothing used yet: those of before may be in TIME_WAIT.
+base=20000
 for mode in --open --waiting; do
 	for preload in "" /tmp/preloaded.so; do
 		sysctl -qw net.ipv4.ip_local_port_range="$base $((base + 199))"
