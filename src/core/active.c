@@ -264,12 +264,16 @@ static bool to_be_steered(int fd, unsigned index, struct fs_target *t, uint32_t 
 	*core = bound_core(now);
 	if (*core == FS_NO_CORE)
 		return false;
-	/* What is asked of the socket is asked only of one that is not known. */
-	if (!(index & FS_ACTIVE_FRESH) && !may_connect(fd, t))
-		return false;
 	*why = fs_destination_known(*core, t, now);
-	/* And only where it is of use. In a vfork child the tag is about another socket. */
-	return *why || (index & FS_ACTIVE_FRESH ? !fs_foreign_process() : may_choose(fd));
+	/* In a vfork child the tag is about another socket. */
+	if (index & FS_ACTIVE_FRESH)
+		return *why || !fs_foreign_process();
+	/* What is asked of one that is not known is asked only where it is of use. */
+	if (*why || !may_connect(fd, t) || !may_choose(fd))
+		return false;
+	if (t->has_source)
+		*why = fs_destination_known(*core, t, now);
+	return true;
 }
 
 int fs_active_connect(int fd, const struct sockaddr *addr, socklen_t len)

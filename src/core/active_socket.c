@@ -33,14 +33,13 @@ void fs_active_retag(int fd, uint16_t old, unsigned index)
 
 void fs_active_socket(int fd, int domain, int type, int protocol)
 {
-	if (fd < 0 || (unsigned)fd >= FS_FD_MAX || !fs_proc.connects)
-		return;
-	if ((domain != AF_INET && domain != AF_INET6) || (type & ~(SOCK_NONBLOCK | SOCK_CLOEXEC)) != SOCK_STREAM ||
-	    (protocol != 0 && protocol != IPPROTO_TCP))
+	bool tcp = (type & ~(SOCK_NONBLOCK | SOCK_CLOEXEC)) == SOCK_STREAM && (protocol == 0 || protocol == IPPROTO_TCP);
+
+	if (fd < 0 || (unsigned)fd >= FS_FD_MAX || !fs_proc.connects || (domain != AF_INET && domain != AF_INET6))
 		return;
 	/* A vfork child's descriptors are not those that the tags are about. */
 	if (!fs_foreign_process())
-		fs_fd_set_tag(fd, FS_TAG_ACTIVE, FS_ACTIVE_FRESH);
+		fs_fd_set_tag(fd, FS_TAG_ACTIVE, tcp ? FS_ACTIVE_FRESH : FS_ACTIVE_PLAIN);
 }
 
 bool fs_active_hides_reuse(int fd)

@@ -10,7 +10,7 @@
  * socket's: what is written after it is swapped, not set.
  */
 #define FS_ACTIVE_FRESH 0x1000u   /* made by socket(), a TCP socket, and nothing happened to it since that would matter */
-#define FS_ACTIVE_PLAIN 0x0800u   /* it has an option that sends it another way: left alone */
+#define FS_ACTIVE_PLAIN 0x0800u   /* no TCP socket, or it has an option that sends it another way: left alone */
 #define FS_ACTIVE_ODD 0x0001u     /* FS_ACTIVE_FRESH or FS_ACTIVE_PLAIN, and what FS_TAG_ODD says */
 #define FS_ACTIVE_SAMPLED 0x0400u /* connected, from the core in the low bits; its RX CPU is looked at when it is closed */
 #define FS_ACTIVE_LEARN 0x0200u   /* ... and the kernel chose the port */
