@@ -1,4 +1,4 @@
-# Manual pages. The table of options in libfastsock(7) is made of the rows that the parser is made of.
+# Manual pages. The tables of options and reasons in libfastsock(7) are made of the rows that the code is made of.
 dist_man_MANS = \
 	man/fastsock.1 \
 	man/fastsock_active.3 \
@@ -10,7 +10,8 @@ nodist_man_MANS = man/libfastsock.7
 EXTRA_DIST += man/libfastsock.7.in man/options.awk
 CLEANFILES += man/libfastsock.7
 
-man/libfastsock.7: man/libfastsock.7.in man/options.awk src/core/options.def
+man/libfastsock.7: man/libfastsock.7.in man/options.awk src/core/options.def src/core/reasons.def
 	$(AM_V_GEN)$(MKDIR_P) man && \
-	$(AWK) -f $(srcdir)/man/options.awk $(srcdir)/src/core/options.def $(srcdir)/man/libfastsock.7.in >$@.tmp && \
+	$(AWK) -f $(srcdir)/man/options.awk $(srcdir)/src/core/options.def $(srcdir)/src/core/reasons.def \
+		$(srcdir)/man/libfastsock.7.in >$@.tmp && \
 	mv $@.tmp $@

@@ -1,9 +1,10 @@
-# awk -f options.awk options.def page.in > page
+# awk -f options.awk options.def reasons.def page.in > page
 #
-# Puts the options into a manual page: reads the rows of options.def, then
-# copies the page and writes an mdoc list in place of the line @OPTIONS@.
+# Puts tables of the code into a manual page: reads the rows of options.def and
+# reasons.def, then copies the page and writes an mdoc list in place of the
+# lines @OPTIONS@ and @REASONS@.
 
-# One row, between the parentheses of FS_OPTION(...): arguments into arg[1..n],
+# One row, between the parentheses of FS_OPTION(...) and its like: arguments into arg[1..n],
 # adjacent string literals joined and without their quotes.
 function split_row(row,    i, c, quoted) {
 	n = 1
@@ -41,8 +42,20 @@ function wrapped(text,    words, count, i, line, out) {
 	return out line "\n"
 }
 
-function add_row(row) {
+# Two kinds of row may have the same reason.
+function add_reason(sentence, mend) {
+	if (!(sentence in known))
+		reasons = reasons ".It " sentence "\n" wrapped(toupper(substr(mend, 1, 1)) substr(mend, 2) ".")
+	known[sentence] = 1
+	reason_rows++
+}
+
+function add_row(kind, row) {
 	split_row(row)
+	if (kind == "FS_ABANDON")
+		return add_reason(arg[3], arg[4])
+	if (kind == "FS_PLAIN")
+		return add_reason(arg[2], arg[3])
 	items = items ".It Ev " arg[1] "\n" wrapped(arg[6]) ".Pp\n"
 	items = items wrapped("Accepted: " arg[4] ".") wrapped("Default: " arg[5] ".")
 	rows++
@@ -52,32 +65,39 @@ FNR == 1 {
 	file++
 }
 
-file == 1 && /^FS_OPTION\(/ {
+file < 3 && /^FS_(OPTION|ABANDON|PLAIN)\(/ {
 	row = ""
 	inside = 1
-	sub(/^FS_OPTION\(/, "")
+	kind = substr($0, 1, index($0, "(") - 1)
+	sub(/^[A-Z_]*\(/, "")
 }
 
-file == 1 && inside {
+file < 3 && inside {
 	row = row $0
 	if ($0 ~ /"\)$/) {
-		add_row(substr(row, 1, length(row) - 1))
+		add_row(kind, substr(row, 1, length(row) - 1))
 		inside = 0
 	}
 }
 
-file == 2 && $0 == "@OPTIONS@" {
+file == 3 && $0 == "@OPTIONS@" {
 	printf ".Bl -tag -width Ds\n%s.El\n", items
-	placed = 1
+	placed++
 	next
 }
 
-file == 2
+file == 3 && $0 == "@REASONS@" {
+	printf ".Bl -tag -width Ds\n%s.El\n", reasons
+	placed++
+	next
+}
+
+file == 3
 
 END {
-	# A page without its options is not to be installed.
-	if (!rows || inside || !placed) {
-		print "options.awk: no options, or no place for them" | "cat 1>&2"
+	# A page without its tables is not to be installed.
+	if (!rows || !reason_rows || inside || placed != 2) {
+		print "options.awk: no options or reasons, or no place for them" | "cat 1>&2"
 		exit 1
 	}
 }

@@ -40,6 +40,7 @@ libfastsock_core_la_SOURCES = \
 	src/core/ports.c src/core/ports.h \
 	src/core/portsteer.c src/core/portsteer.h \
 	src/core/process.c src/core/process.h \
+	src/core/reasons.c src/core/reasons.def src/core/reasons.h \
 	src/core/reg.c src/core/reg.h \
 	src/core/region.c src/core/region.h \
 	src/core/region_lock.c src/core/region_lock.h \
@@ -59,6 +60,7 @@ libfastsock_core_la_SOURCES = \
 	src/core/tick.c src/core/tick.h \
 	src/core/toeplitz.c src/core/toeplitz.h \
 	src/core/topology.c src/core/topology.h \
+	src/core/version.h \
 	src/core/waiter.c src/core/waiter.h \
 	src/core/worker.c src/core/worker.h \
 	src/core/worker_rec.c src/core/worker_rec.h

@@ -20,7 +20,6 @@ fastsock_SOURCES = \
 	src/cli/stop.h \
 	src/cli/utf8.c \
 	src/cli/utf8.h \
-	src/cli/version.h \
 	src/cli/doctor/doctor.c \
 	src/cli/doctor/doctor.h \
 	src/cli/doctor/doctor_groups.c \

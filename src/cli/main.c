@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "cli.h"
-#include "version.h"
+#include "core/version.h"
 
 static const struct verb {
 	const char *name;
@@ -107,7 +107,7 @@ int main(int argc, char **argv)
 	if (!strcmp(argv[1], "help"))
 		return help_verb(argc - 1, argv + 1);
 	if (!strcmp(argv[1], "--version")) {
-		puts("fastsock " FS_CLI_VERSION);
+		puts("fastsock " FS_VERSION_TEXT);
 		return fs_cli_finish(FS_EXIT_OK);
 	}
 	if (argv[1][0] == '-')

@@ -4,16 +4,14 @@
 
 #include "fastsock/fastsock.h"
 #include "group.h"
+#include "version.h"
 #include "worker_rec.h"
 
 #define EXPORT __attribute__((visibility("default")))
 
-#define STRING_(x) #x
-#define STRING(x) STRING_(x)
-
 EXPORT const char *fastsock_version(void)
 {
-	return STRING(FASTSOCK_VERSION_MAJOR) "." STRING(FASTSOCK_VERSION_MINOR) "." STRING(FASTSOCK_VERSION_PATCH);
+	return FS_VERSION_TEXT;
 }
 
 EXPORT int fastsock_active(void)

@@ -46,17 +46,23 @@ static int bind_to(unsigned cpu)
 
 void fs_binding_begin(void)
 {
+	static bool said; /* the process lock guards it */
 	unsigned cpu;
+	int rc;
 
 	if (fs_self.pinned || fs_proc.options.pin != FS_PIN_AUTO || fs_self.core >= fs_proc.ncores)
 		return;
 	cpu = fs_proc.cpu[fs_self.core];
 	if (fs_cpus_allowed(0, &fs_self.affinity) < 0 || only(&fs_self.affinity, cpu))
 		return;
-	if (bind_to(cpu) < 0)
-		fs_log(FS_LOG_WARN, "thread %d is not bound to CPU %u: the kernel refuses", fs_sys_gettid(), cpu);
-	else
+	rc = bind_to(cpu);
+	if (rc == 0)
 		fs_self.pinned = true;
+	else if (!said)
+		fs_log(FS_LOG_WARN, "worker thread %d cannot be bound to CPU %u (%s), so its connections may be handled elsewhere; allow"
+				    " sched_setaffinity() in the sandbox, or set FASTSOCK_PIN=off (said once)", fs_sys_gettid(), cpu,
+		       fs_errtext(-rc));
+	said |= rc < 0;
 	fs_self.bound_second = 0;
 }
 

@@ -55,6 +55,7 @@ int fs_descriptor_close(int fd)
 
 void fs_descriptor_reused(int fd)
 {
+	static bool said; /* the process lock guards it */
 	enum fs_tag_kind kind = fs_tag_kind(fs_fd_tag(fd));
 	sigset_t old;
 
@@ -66,7 +67,10 @@ void fs_descriptor_reused(int fd)
 		 * Somebody closed ours with a raw system call: what it was for works without it, or
 		 * not at all, but is not in the way.
 		 */
-		fs_log(FS_LOG_WARN, "the application closed descriptor %d, which was not its own", fd);
+		if (!said)
+			fs_log(FS_LOG_WARN, "the application closed descriptor %d of libfastsock's by a system call of its own: a CPU's"
+					    " connections may be served by others from now on; restart the program (said once)", fd);
+		said = true;
 		fs_siblings_lost(fd);
 		fs_fd_set_tag(fd, FS_TAG_NONE, 0);
 	} else {
@@ -97,12 +101,14 @@ void fs_descriptor_dup(int fd, int copy)
 	fs_leave(&old);
 }
 
-void fs_descriptor_odd(int fd)
+void fs_descriptor_odd(int fd, int level, int name)
 {
 	enum fs_tag_kind kind = fs_tag_kind(fs_fd_tag(fd));
 
 	if ((kind != FS_TAG_NONE && kind != FS_TAG_ACTIVE) || fs_foreign_process())
 		return;
+	/* Not above debug: there are programs that do this to each connection. */
+	fs_log(FS_LOG_DEBUG, "setsockopt(level %d, option %d) on descriptor %d is none that other sockets can be given", level, name, fd);
 	if (kind == FS_TAG_ACTIVE)
 		fs_active_odd(fd);
 	else

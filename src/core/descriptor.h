@@ -31,7 +31,7 @@ void fs_descriptor_dup(int fd, int copy);
  */
 int fs_descriptor_replace(int target);
 /* A socket got an option that its siblings could not be given: listen() will leave it alone. */
-void fs_descriptor_odd(int fd);
+void fs_descriptor_odd(int fd, int level, int name);
 /* Descriptor 2 was closed, or the application put something there. */
 void fs_descriptor_stderr(bool open);
 /* close_range() without flags that keep descriptors open. 0 or -errno. */

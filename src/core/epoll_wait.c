@@ -38,12 +38,17 @@ static int inner_in(int epfd, const struct fs_reg *r)
  */
 static void convert(int epfd, struct fs_reg *r)
 {
+	static bool said; /* the process lock guards it */
 	int inner = inner_in(epfd, r);
 
 	if (inner < 0) {
 		r->refused = true;
 		fs_worker_leave((unsigned)fs_self.slot - 1, fs_reg_listener(r)->group);
-		fs_log(FS_LOG_WARN, "a worker keeps to the global listener: no inner epoll instance (%s)", fs_errname(-inner));
+		if (!said)
+			fs_log(FS_LOG_WARN, "a worker shares the global listener, as without libfastsock: it cannot have an epoll instance of its"
+					    " own (%s); raise the limit of descriptors (ulimit -n, LimitNOFILE=) (said once)",
+			       fs_errtext(-inner));
+		said = true;
 		return;
 	}
 	if (r->inner) {

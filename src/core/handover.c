@@ -232,7 +232,9 @@ void fs_handover_begin(char *const *envp, char **out)
 		fill_environment(envp, out);
 		return;
 	}
-	fs_log(FS_LOG_WARN, "the program to be executed starts without the listeners' groups: they cannot be handed over");
+	fs_log(FS_LOG_WARN, "the listener groups cannot be handed over to the program that is executed now: its listeners work as"
+			    " without libfastsock until it is restarted; allow memfd_create() in the sandbox, and raise the limit of"
+			    " descriptors (ulimit -n, LimitNOFILE=)");
 	fs_handover_cancel();
 	for (; envp && envp[n]; n++)
 		out[n] = envp[n];
@@ -292,8 +294,8 @@ void fs_handover_take(const char *value)
 	if (!fs_proc.on) {
 		fs_estate_drop(&testament.tree);
 	} else if (!fs_estate_take(&testament.tree)) {
-		fs_log(FS_LOG_WARN, "what the program before this one handed over is not taken: it ran another version of"
-				    " libfastsock; its listeners work as without fastsock until it is gone");
+		fs_log(FS_LOG_WARN, "listeners that the program before this one left open work as without libfastsock until that has"
+				    " ended: it ran another version of libfastsock; restart the program rather than upgrade it in place");
 		fs_estate_drop(&testament.tree);
 	} else {
 		fs_region_unlock_all();

@@ -138,11 +138,24 @@ static int record(int fd, int backlog, const struct fs_group_rec *want, const st
 	return 0;
 }
 
-static int plainly(int fd, int backlog, const char *why, int err)
+/* The port of an IPv4 or IPv6 socket, which is at the same place in both kinds of address. */
+static unsigned port_of(int fd)
 {
-	fs_log(FS_LOG_WARN, "listener %d works as without fastsock: %s%s%s%s", fd, why, err ? " (" : "",
-	       err ? fs_errname(err) : "", err ? ")" : "");
-	return fs_sys_listen(fd, backlog);
+	struct sockaddr_in6 a = { .sin6_port = 0 };
+	socklen_t len = sizeof(a);
+
+	return fs_sys_getsockname(fd, &a, &len) < 0 ? 0 : ntohs(a.sin6_port);
+}
+
+/* listen() as without us. When it fails, that is the application's to tell. */
+static int plainly(int fd, int backlog, enum fs_plain why, int err)
+{
+	int rc = fs_sys_listen(fd, backlog);
+
+	/* Asked now: listen() may have chosen the port. */
+	if (rc == 0)
+		fs_reason_plain(port_of(fd), why, err);
+	return rc;
 }
 
 /* Binds a socket that listen() would bind by itself, so that siblings can share the port. */
@@ -164,26 +177,32 @@ static int make(int fd, int backlog)
 {
 	static struct fs_group_rec want; /* large; the process lock guards it */
 	struct fs_group made = { 0 };
-	const char *why;
+	enum fs_plain why;
 	int rc, group, strangers;
 
-	if (fs_foreign_process() || fs_proc.options.steer == FS_STEER_OFF || !eligible(fd) || !fs_address_of(fd, &want) || !wanted(&want))
+	if (fs_foreign_process() || !eligible(fd) || !fs_address_of(fd, &want))
 		return fs_sys_listen(fd, backlog);
+	if (fs_proc.options.steer == FS_STEER_OFF || !wanted(&want)) {
+		fs_log(FS_LOG_INFO, "the listener on port %u is left alone, as FASTSOCK_%s says", want.port,
+		       fs_proc.options.steer == FS_STEER_OFF ? "STEER" : "LISTEN");
+		return fs_sys_listen(fd, backlog);
+	}
+	fs_process_say_room();
 	if (fs_tag_kind(fs_fd_tag(fd)) == FS_TAG_ODD || fs_active_is_odd(fd))
-		return plainly(fd, backlog, "it has a socket option that cannot be given to other sockets", 0);
+		return plainly(fd, backlog, FS_PLAIN_ODD, 0);
 	if (fd >= FS_FD_MAX)
-		return plainly(fd, backlog, "its descriptor number is too high", 0);
+		return plainly(fd, backlog, FS_PLAIN_NUMBER, 0);
 	if (want.port == 0 && bind_any(fd, &want) < 0)
 		return fs_sys_listen(fd, backlog);
 	rc = fs_region_make();
 	if (rc < 0)
-		return plainly(fd, backlog, "no shared memory", -rc);
+		return plainly(fd, backlog, FS_PLAIN_MEMORY, -rc);
 	rc = fs_hub_make();
 	if (rc < 0)
-		return plainly(fd, backlog, "no descriptors to wake its workers with", -rc);
+		return plainly(fd, backlog, FS_PLAIN_WAKE, -rc);
 	rc = fs_tree_lock();
 	if (rc < 0)
-		return plainly(fd, backlog, "the process tree's lock is taken", -rc);
+		return plainly(fd, backlog, FS_PLAIN_LOCK, -rc);
 
 	want.reuseport = fs_sockopt_int(fd, SOL_SOCKET, SO_REUSEPORT, 0) != 0;
 	if (want.reuseport) {
@@ -196,18 +215,16 @@ static int make(int fd, int backlog)
 	/* A stranger on the same address: without SO_REUSEPORT, listen() shall fail as it does without us. */
 	strangers = want.reuseport ? 0 : fs_strangers(&want, 0);
 	if (strangers < 0) {
-		rc = plainly(fd, backlog, "the kernel does not tell who else listens on its address", -strangers);
+		rc = plainly(fd, backlog, FS_PLAIN_UNTOLD, -strangers);
 		goto out;
 	}
 	if (strangers) {
-		rc = fs_sys_listen(fd, backlog);
-		if (rc == 0)
-			fs_log(FS_LOG_WARN, "listener %d works as without fastsock: another socket listens on its address", fd);
+		rc = plainly(fd, backlog, FS_PLAIN_STRANGER, 0);
 		goto out;
 	}
 	group = fs_group_alloc();
 	if (group < 0) {
-		rc = plainly(fd, backlog, "more listeners than there is room for", 0);
+		rc = plainly(fd, backlog, FS_PLAIN_ROOM, 0);
 		goto out;
 	}
 	rc = fs_siblings_make(&made, fd, &want, &why);
@@ -223,7 +240,10 @@ static int make(int fd, int backlog)
 	rc = record(fd, backlog, &want, &made, (unsigned)group);
 	if (rc < 0) {
 		fs_siblings_undo(&made, fd, &want);
-		rc = plainly(fd, backlog, "its group cannot be recorded", -rc);
+		rc = plainly(fd, backlog, FS_PLAIN_RECORD, -rc);
+	} else {
+		fs_log(FS_LOG_INFO, "the listener on port %u can have %u local listeners; they wait for its second worker", want.port,
+		       fs_proc.ncores);
 	}
 out:
 	fs_tree_unlock();
@@ -332,8 +352,9 @@ void fs_listen_setsockopt(struct fs_listener *l, int level, int name, const void
 		if (p->local[c])
 			rc = fs_sys_setsockopt(p->local[c], level, name, value, len);
 	if (rc < 0)
-		fs_log(FS_LOG_WARN, "option %d of level %d did not reach the local listeners on port %u (%s)", name, level,
-		       fs_group_rec(l->group)->port, fs_errname(-rc));
+		fs_log(FS_LOG_WARN, "setsockopt(level %d, option %d) reached the listener on port %u, but not its local listeners (%s):"
+				    " new connections may lack it; restart the program, or leave that port out with FASTSOCK_LISTEN",
+		       level, name, fs_group_rec(l->group)->port, fs_errtext(-rc));
 	fs_leave(&old);
 }
 

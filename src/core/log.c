@@ -19,6 +19,11 @@ enum fs_log_level fs_log_threshold = FS_LOG_WARN;
 
 static atomic_bool muted;
 
+/* When the minute began, and how many warnings and errors were written in it, and how many were not. */
+#define MINUTE_US 60000000ULL
+static _Atomic uint64_t minute;
+static atomic_uint said, left_out;
+
 static const char *const level_name[] = {
 	[FS_LOG_ERROR] = "error",
 	[FS_LOG_WARN] = "warn",
@@ -120,21 +125,16 @@ static void put_format(struct line *l, const char *format, va_list args)
 	}
 }
 
-void fs_log(enum fs_log_level level, const char *format, ...)
+static void say(enum fs_log_level level, const char *format, va_list args)
 {
 	struct line l = {.len = 0};
-	va_list args;
 
-	if (level > fs_log_threshold || atomic_load_explicit(&muted, memory_order_relaxed))
-		return;
 	put_string(&l, "fastsock[");
 	put_signed(&l, fs_sys_getpid());
 	put_string(&l, "]: ");
 	put_string(&l, level_name[level]);
 	put_string(&l, ": ");
-	va_start(args, format);
 	put_format(&l, format, args);
-	va_end(args);
 	if (l.cut)
 		memcpy(&l.text[l.len - 3], "...", 3);
 	l.text[l.len++] = '\n';
@@ -142,85 +142,131 @@ void fs_log(enum fs_log_level level, const char *format, ...)
 	(void)fs_sys_write(2, l.text, l.len);
 }
 
+/*
+ * A program that makes listener after listener, for ever, must not fill the disk with
+ * why none of them is handled. What info and debug say was asked for.
+ */
+static bool within_limit(void)
+{
+	uint64_t now = fs_sys_now_us(), since = atomic_load_explicit(&minute, memory_order_relaxed);
+
+	if (now - since >= MINUTE_US &&
+	    atomic_compare_exchange_strong_explicit(&minute, &since, now, memory_order_relaxed, memory_order_relaxed))
+		atomic_store_explicit(&said, 0, memory_order_relaxed);
+	if (atomic_fetch_add_explicit(&said, 1, memory_order_relaxed) < FS_LOG_MINUTE)
+		return true;
+	atomic_fetch_add_explicit(&left_out, 1, memory_order_relaxed);
+	return false;
+}
+
+static void say_left_out(enum fs_log_level level, const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	say(level, format, args);
+	va_end(args);
+}
+
+void fs_log(enum fs_log_level level, const char *format, ...)
+{
+	unsigned missing;
+	va_list args;
+
+	if (level > fs_log_threshold || atomic_load_explicit(&muted, memory_order_relaxed))
+		return;
+	if (level <= FS_LOG_WARN) {
+		if (!within_limit())
+			return;
+		missing = atomic_exchange_explicit(&left_out, 0, memory_order_relaxed);
+		if (missing)
+			say_left_out(FS_LOG_WARN, "%u messages before this one were left out: a process writes %d a minute at most",
+				     missing, FS_LOG_MINUTE);
+	}
+	va_start(args, format);
+	say(level, format, args);
+	va_end(args);
+}
+
 void fs_log_mute(bool mute)
 {
 	atomic_store_explicit(&muted, mute, memory_order_relaxed);
 }
 
-const char *fs_errname(int err)
+const char *fs_errtext(int err)
 {
-	/* What the calls of sys.h can fail with. EWOULDBLOCK is EAGAIN, EOPNOTSUPP is ENOTSUP. */
+	/* What the calls of sys.h can fail with, in strerror()'s words. EWOULDBLOCK is EAGAIN, EOPNOTSUPP is ENOTSUP. */
 	switch (err) {
-#define NAME(e) \
+#define TEXT(e, text) \
 	case e: \
-		return #e
-	NAME(EPERM);
-	NAME(ENOENT);
-	NAME(ESRCH);
-	NAME(EINTR);
-	NAME(EIO);
-	NAME(ENXIO);
-	NAME(E2BIG);
-	NAME(EBADF);
-	NAME(ECHILD);
-	NAME(EAGAIN);
-	NAME(ENOMEM);
-	NAME(EACCES);
-	NAME(EFAULT);
-	NAME(EBUSY);
-	NAME(EEXIST);
-	NAME(ENODEV);
-	NAME(ENOTDIR);
-	NAME(EISDIR);
-	NAME(EINVAL);
-	NAME(ENFILE);
-	NAME(EMFILE);
-	NAME(ENOTTY);
-	NAME(ETXTBSY);
-	NAME(EFBIG);
-	NAME(ENOSPC);
-	NAME(ESPIPE);
-	NAME(EROFS);
-	NAME(EPIPE);
-	NAME(ERANGE);
-	NAME(EDEADLK);
-	NAME(ENAMETOOLONG);
-	NAME(ENOLCK);
-	NAME(ENOSYS);
-	NAME(ELOOP);
-	NAME(EPROTO);
-	NAME(EOVERFLOW);
-	NAME(ENOTSOCK);
-	NAME(EDESTADDRREQ);
-	NAME(EMSGSIZE);
-	NAME(EPROTOTYPE);
-	NAME(ENOPROTOOPT);
-	NAME(EPROTONOSUPPORT);
-	NAME(ESOCKTNOSUPPORT);
-	NAME(EOPNOTSUPP);
-	NAME(EAFNOSUPPORT);
-	NAME(EADDRINUSE);
-	NAME(EADDRNOTAVAIL);
-	NAME(ENETDOWN);
-	NAME(ENETUNREACH);
-	NAME(ECONNABORTED);
-	NAME(ECONNRESET);
-	NAME(ENOBUFS);
-	NAME(EISCONN);
-	NAME(ENOTCONN);
-	NAME(ESHUTDOWN);
-	NAME(ETIMEDOUT);
-	NAME(ECONNREFUSED);
-	NAME(EHOSTUNREACH);
-	NAME(EALREADY);
-	NAME(EINPROGRESS);
-	NAME(ESTALE);
-	NAME(EDQUOT);
-	NAME(ECANCELED);
-	NAME(EOWNERDEAD);
-	NAME(ENOTRECOVERABLE);
-#undef NAME
+		return #e ": " text
+	TEXT(EPERM, "operation not permitted");
+	TEXT(ENOENT, "no such file or directory");
+	TEXT(ESRCH, "no such process");
+	TEXT(EINTR, "interrupted system call");
+	TEXT(EIO, "input/output error");
+	TEXT(ENXIO, "no such device or address");
+	TEXT(E2BIG, "argument list too long");
+	TEXT(EBADF, "bad file descriptor");
+	TEXT(ECHILD, "no child processes");
+	TEXT(EAGAIN, "resource temporarily unavailable");
+	TEXT(ENOMEM, "cannot allocate memory");
+	TEXT(EACCES, "permission denied");
+	TEXT(EFAULT, "bad address");
+	TEXT(EBUSY, "device or resource busy");
+	TEXT(EEXIST, "file exists");
+	TEXT(ENODEV, "no such device");
+	TEXT(ENOTDIR, "not a directory");
+	TEXT(EISDIR, "is a directory");
+	TEXT(EINVAL, "invalid argument");
+	TEXT(ENFILE, "too many open files in system");
+	TEXT(EMFILE, "too many open files");
+	TEXT(ENOTTY, "inappropriate ioctl for device");
+	TEXT(ETXTBSY, "text file busy");
+	TEXT(EFBIG, "file too large");
+	TEXT(ENOSPC, "no space left on device");
+	TEXT(ESPIPE, "illegal seek");
+	TEXT(EROFS, "read-only file system");
+	TEXT(EPIPE, "broken pipe");
+	TEXT(ERANGE, "numerical result out of range");
+	TEXT(EDEADLK, "resource deadlock avoided");
+	TEXT(ENAMETOOLONG, "file name too long");
+	TEXT(ENOLCK, "no locks available");
+	TEXT(ENOSYS, "function not implemented");
+	TEXT(ELOOP, "too many levels of symbolic links");
+	TEXT(EPROTO, "protocol error");
+	TEXT(EOVERFLOW, "value too large for defined data type");
+	TEXT(ENOTSOCK, "socket operation on non-socket");
+	TEXT(EDESTADDRREQ, "destination address required");
+	TEXT(EMSGSIZE, "message too long");
+	TEXT(EPROTOTYPE, "protocol wrong type for socket");
+	TEXT(ENOPROTOOPT, "protocol not available");
+	TEXT(EPROTONOSUPPORT, "protocol not supported");
+	TEXT(ESOCKTNOSUPPORT, "socket type not supported");
+	TEXT(EOPNOTSUPP, "operation not supported");
+	TEXT(EAFNOSUPPORT, "address family not supported by protocol");
+	TEXT(EADDRINUSE, "address already in use");
+	TEXT(EADDRNOTAVAIL, "cannot assign requested address");
+	TEXT(ENETDOWN, "network is down");
+	TEXT(ENETUNREACH, "network is unreachable");
+	TEXT(ECONNABORTED, "software caused connection abort");
+	TEXT(ECONNRESET, "connection reset by peer");
+	TEXT(ENOBUFS, "no buffer space available");
+	TEXT(EISCONN, "transport endpoint is already connected");
+	TEXT(ENOTCONN, "transport endpoint is not connected");
+	TEXT(ESHUTDOWN, "cannot send after transport endpoint shutdown");
+	TEXT(ETIMEDOUT, "connection timed out");
+	TEXT(ECONNREFUSED, "connection refused");
+	TEXT(EHOSTUNREACH, "no route to host");
+	TEXT(EALREADY, "operation already in progress");
+	TEXT(EINPROGRESS, "operation now in progress");
+	TEXT(ESTALE, "stale file handle");
+	TEXT(EDQUOT, "disk quota exceeded");
+	TEXT(ECANCELED, "operation canceled");
+	TEXT(EOWNERDEAD, "owner died");
+	TEXT(ENOTRECOVERABLE, "state not recoverable");
+#undef TEXT
 	default:
-		return "errno";
+		return "an errno that has no name here";
 	}
 }

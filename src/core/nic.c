@@ -134,7 +134,8 @@ static struct fs_nic *look(const struct fs_link *link, unsigned ifindex)
 		fs_nicinfo_queues(n->name, guess, &n->map);
 	n->current = true;
 	if (++nics_end == NICS_MAX)
-		fs_log(FS_LOG_WARN, "network interfaces changed too often: new ones are not steered by until the program is started anew");
+		fs_log(FS_LOG_WARN, "network interfaces changed too often: on new ones, the kernel chooses the source ports of connect()"
+				    " until the program is restarted");
 	fs_log(FS_LOG_DEBUG, "%s: source ports by %s", n->name, kind_name(n));
 	return n;
 }
@@ -205,7 +206,7 @@ void fs_nic_observed(struct fs_nic *n, unsigned foretold, unsigned seen, uint32_
 		off = OFF_MAX;
 	atomic_store_explicit(&n->off_until, now + off, memory_order_relaxed);
 	fs_log(FS_LOG_WARN,
-	       "%s: of %u replies, %u arrived on the CPU that %s promised: for %u s the kernel chooses source ports"
-	       " (does FASTSOCK_RSS fit? see libfastsock(7))",
-	       n->name, window, local, kind_name(n), off);
+	       "%s: of %u replies, %u arrived on the CPU that %s foretold: for %u s the kernel chooses the source ports of"
+	       " connect(); see fastsock nic %s, and whether FASTSOCK_RSS fits",
+	       n->name, window, local, kind_name(n), off, n->name);
 }

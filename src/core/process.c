@@ -9,6 +9,7 @@
 #include "libc.h"
 #include "log.h"
 #include "sys/sys.h"
+#include "version.h"
 
 struct fs_process fs_proc;
 struct fs_libc fs_libc;
@@ -50,15 +51,26 @@ bool fs_foreign_process(void)
 
 static void complain(const char *variable, const char *value, const char *accepted)
 {
-	fs_log(FS_LOG_ERROR, "%s=%s is not understood: accepted is %s; the default is used", variable, value, accepted);
+	fs_log(FS_LOG_ERROR, "%s is not understood, and its default used: it takes %s, not %s", variable, accepted, value);
 }
 
-static void say_cpus(const char *what, const struct fs_cpus *set)
+static void say_cpus(const struct fs_cpus *set)
 {
 	char list[256];
 
 	fs_cpus_format(set, list, sizeof(list));
-	fs_log(FS_LOG_WARN, "%s: %s", what, list[0] ? list : "none");
+	fs_log(FS_LOG_WARN, "FASTSOCK_CPUS names CPUs that this process may not run on (taskset, cpuset); used of them: %s",
+	       list[0] ? list : "none");
+}
+
+void fs_process_say_room(void)
+{
+	static bool said; /* the process lock guards it */
+
+	if (fs_proc.cpus_left && !said)
+		fs_log(FS_LOG_WARN, "libfastsock serves %d CPUs at most: %u more that this process may run on are left out; choose in"
+				    " FASTSOCK_CPUS", FS_CORES_MAX, fs_proc.cpus_left);
+	said = true;
 }
 
 /* The fan-out set: what FASTSOCK_CPUS names, as far as this process may run there. */
@@ -73,10 +85,10 @@ static void choose_cpus(void)
 	} else if (fs_proc.options.cpus_given) {
 		fs_cpus_and(&set, &fs_proc.options.cpus);
 		if (fs_cpus_count(&set) < fs_cpus_count(&fs_proc.options.cpus))
-			say_cpus("of the CPUs in FASTSOCK_CPUS, this process may run on these only", &set);
+			say_cpus(&set);
 	}
 	if (fs_cpus_count(&set) > FS_CORES_MAX)
-		fs_log(FS_LOG_WARN, "of the CPUs that this process may run on, the first %d are used", FS_CORES_MAX);
+		fs_proc.cpus_left = fs_cpus_count(&set) - FS_CORES_MAX;
 	for (unsigned cpu = fs_cpus_next(&set, 0); cpu < FS_CPUS_MAX && fs_proc.ncores < FS_CORES_MAX;
 	     cpu = fs_cpus_next(&set, cpu + 1))
 		fs_proc.cpu[fs_proc.ncores++] = (uint16_t)cpu;
@@ -91,11 +103,17 @@ void fs_process_start(void)
 	}
 	fs_options_read(&fs_proc.options, getenv, complain);
 	fs_log_threshold = fs_proc.options.log;
-	if (!fs_proc.options.on)
+	if (!fs_proc.options.on) {
+		fs_log(FS_LOG_INFO, "libfastsock " FS_VERSION_TEXT " does nothing here: FASTSOCK=off");
 		return;
+	}
 	choose_cpus();
 	/* On one CPU there is nothing to fan out to. */
 	fs_proc.on = fs_proc.ncores >= 2;
 	fs_proc.connects = fs_proc.ncores >= 1 && fs_proc.options.connect;
-	fs_log(FS_LOG_DEBUG, "%s, %u CPUs", fs_proc.on ? "on" : "off", fs_proc.ncores);
+	if (fs_proc.on)
+		fs_log(FS_LOG_INFO, "libfastsock " FS_VERSION_TEXT " has %u CPUs for listeners", fs_proc.ncores);
+	else
+		fs_log(FS_LOG_INFO, "libfastsock " FS_VERSION_TEXT " leaves listeners alone: there is one CPU at most for them (taskset, cpuset,"
+				    " FASTSOCK_CPUS)");
 }

@@ -34,6 +34,7 @@ struct fs_process {
 	/* Own copies of what the region's head says: the region can be written by anybody in the tree. */
 	uint32_t ncores;
 	uint16_t cpu[FS_CORES_MAX];
+	uint32_t cpus_left; /* CPUs of the fan-out set for which there is no core */
 	/*
 	 * Grows when descriptors in the threads' views may have been closed: each thread
 	 * drops its view before it uses it again.
@@ -76,6 +77,8 @@ extern __thread struct fs_thread fs_self __attribute__((tls_model("initial-exec"
 
 /* Reads the options and starts handling. Called once, before main(). */
 void fs_process_start(void);
+/* Whether the process may run on more CPUs than there are cores, once: programs without a listener need not hear of it. Process lock held. */
+void fs_process_say_room(void);
 /* Takes the process lock with signals blocked; *old keeps the mask for fs_leave(). */
 void fs_enter(sigset_t *old);
 void fs_leave(const sigset_t *old);

@@ -20,6 +20,8 @@ struct fs_instance *fs_instance_of(int epfd)
 
 struct fs_instance *fs_instance_make(int epfd)
 {
+	static bool said; /* the process lock guards it */
+
 	for (unsigned i = 0; i < FS_INSTANCES_MAX; i++) {
 		struct fs_instance *in = &fs_instances[i];
 
@@ -29,7 +31,10 @@ struct fs_instance *fs_instance_make(int epfd)
 		fs_fd_set_tag(epfd, FS_TAG_EPOLL, i);
 		return in;
 	}
-	fs_log(FS_LOG_WARN, "listeners stay on the global one, in all but the first %d epoll instances", FS_INSTANCES_MAX);
+	if (!said)
+		fs_log(FS_LOG_WARN, "workers share the global listener, as without libfastsock, in all but the first %d epoll instances"
+				    " of a process; use fewer, or set FASTSOCK=off (said once)", FS_INSTANCES_MAX);
+	said = true;
 	return NULL;
 }
 
@@ -43,6 +48,8 @@ struct fs_reg *fs_reg_find(const struct fs_instance *in, int fd)
 
 void fs_reg_make(struct fs_instance *in, int fd, const struct epoll_event *ev)
 {
+	static bool said; /* the process lock guards it */
+
 	for (int i = 0; i < FS_REGS_MAX; i++) {
 		struct fs_reg *r = &fs_regs[i];
 
@@ -56,7 +63,10 @@ void fs_reg_make(struct fs_instance *in, int fd, const struct epoll_event *ev)
 		fs_groups[fs_reg_listener(r)->group].regs++;
 		return;
 	}
-	fs_log(FS_LOG_WARN, "a listener stays on the global one: more than %d registrations", FS_REGS_MAX);
+	if (!said)
+		fs_log(FS_LOG_WARN, "a worker shares a global listener, as without libfastsock: listeners are registered with epoll more"
+				    " than %d times in this process; name those that matter in FASTSOCK_LISTEN (said once)", FS_REGS_MAX);
+	said = true;
 }
 
 void fs_reg_free(struct fs_instance *in, struct fs_reg *r)

@@ -19,6 +19,7 @@
 #include <stdatomic.h>
 
 #include "policy.h"
+#include "reasons.h"
 
 #define FS_REGION_MAGIC UINT32_C(0x6b635366) /* "fSck" */
 #define FS_REGION_VERSION 5
@@ -135,30 +136,6 @@ enum fs_group_state {
 	FS_GROUP_PASSIVE = 1,   /* one worker or none: the global listener alone */
 	FS_GROUP_ACTIVE = 2,    /* steered to local listeners */
 	FS_GROUP_ABANDONED = 3, /* cannot be handled: works as without us from here on */
-};
-
-/*
- * Why a group is abandoned. The words are those of `fastsock stat`, the sentences those of the
- * library's line about it; both go on from "works as without fastsock: ".
- */
-#define FS_ABANDON_TABLE(X) \
-	X(ROOM, "room", "more sockets share it by SO_REUSEPORT than there is room for") \
-	X(ADDED, "added", "the application added a SO_REUSEPORT socket to it after it was fanned out") \
-	X(LISTENERS, "listeners", "too many listeners in one process") \
-	X(STOPPED, "stopped", "the application stopped one of its SO_REUSEPORT sockets") \
-	X(CLOSED, "closed", "the application closed one of its SO_REUSEPORT sockets") \
-	X(STEERED, "steered", "the application steers it itself") \
-	X(SHARED, "shared", "a socket of another program shares its address by SO_REUSEPORT") \
-	X(UNTOLD, "untold", "the kernel does not tell who else listens on its address") \
-	X(REFUSED, "refused", "the kernel refuses the steering program") \
-	X(LOCAL, "local", "a local listener cannot listen")
-
-enum fs_abandon {
-	FS_ABANDON_NONE = 0,
-#define FS_ABANDON(name, word, text) FS_ABANDON_##name,
-	FS_ABANDON_TABLE(FS_ABANDON)
-#undef FS_ABANDON
-	FS_ABANDONS
 };
 
 enum fs_group_mode {

@@ -24,7 +24,7 @@ static int hide(int fd, int *slot)
 }
 
 /* One local listener: same options, same address, non-blocking whatever the application's is. */
-static int sibling(int fd, const struct fs_group_rec *rec, int *out, const char **why)
+static int sibling(int fd, const struct fs_group_rec *rec, int *out, enum fs_plain *why)
 {
 	union {
 		struct sockaddr sa;
@@ -36,16 +36,17 @@ static int sibling(int fd, const struct fs_group_rec *rec, int *out, const char 
 
 	s = fs_sys_socket((int)rec->family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, IPPROTO_TCP);
 	if (s < 0) {
-		*why = "no socket for a local listener";
+		*why = FS_PLAIN_SOCKET;
 		return s;
 	}
 	rc = fs_sockopt_copy(fd, s, &level, &name);
 	if (rc < 0) {
-		*why = "a socket option cannot be given to a local listener";
-		fs_log(FS_LOG_INFO, "option %d of level %d: %s", name, level, fs_errname(-rc));
+		*why = FS_PLAIN_COPY;
+		fs_log(FS_LOG_INFO, "the kernel refuses setsockopt(level %d, option %d) on a local listener (%s)", level, name,
+		       fs_errtext(-rc));
 		goto fail;
 	}
-	*why = "a local listener cannot share its address";
+	*why = FS_PLAIN_SHARE;
 	rc = fs_sys_setsockopt(s, SOL_SOCKET, SO_REUSEPORT, &one, sizeof(one));
 	if (rc < 0)
 		goto fail;
@@ -55,23 +56,23 @@ static int sibling(int fd, const struct fs_group_rec *rec, int *out, const char 
 	rc = fs_sys_bind(s, &addr, len);
 	if (rc < 0)
 		goto fail;
-	*why = "no descriptor for a local listener";
+	*why = FS_PLAIN_DESCRIPTOR;
 	return hide(s, out);
 fail:
 	fs_sys_close(s);
 	return rc;
 }
 
-int fs_siblings_make(struct fs_group *p, int fd, const struct fs_group_rec *rec, const char **why)
+int fs_siblings_make(struct fs_group *p, int fd, const struct fs_group_rec *rec, enum fs_plain *why)
 {
 	int one = 1;
 	int rc;
 
-	*why = "SO_REUSEPORT is refused";
+	*why = FS_PLAIN_REUSEPORT;
 	rc = fs_sys_setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &one, sizeof(one));
 	if (rc < 0)
 		return rc;
-	*why = "no descriptor for it";
+	*why = FS_PLAIN_DESCRIPTOR;
 	rc = fs_sys_fcntl(fd, F_DUPFD_CLOEXEC, 0);
 	rc = hide(rc, &p->global);
 	for (unsigned c = 0; rc == 0 && c < fs_proc.ncores; c++)

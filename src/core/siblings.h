@@ -8,6 +8,7 @@
 #define FS_SIBLINGS_H
 
 #include "group.h"
+#include "reasons.h"
 
 /*
  * Fills p->global and p->local. `fd` gets SO_REUSEPORT, which a socket
@@ -15,7 +16,7 @@
  * (Linux 3.9; the group goes by the socket's uid). On failure everything is undone,
  * *why says what could not be done, and -errno is returned.
  */
-int fs_siblings_make(struct fs_group *p, int fd, const struct fs_group_rec *rec, const char **why);
+int fs_siblings_make(struct fs_group *p, int fd, const struct fs_group_rec *rec, enum fs_plain *why);
 /* Closes them and gives `fd` back the SO_REUSEPORT that the application had set. */
 void fs_siblings_undo(struct fs_group *p, int fd, const struct fs_group_rec *rec);
 /* Closes this process's descriptors of them. */

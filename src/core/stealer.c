@@ -220,7 +220,8 @@ static void *stealer_main(void *unused)
 		if (event == -EINTR)
 			continue;
 		if (event < 0) {
-			fs_log(FS_LOG_WARN, "the stealing thread ends: it cannot sleep (%s)", fs_errname(-event));
+			fs_log(FS_LOG_WARN, "the stealing thread ends, because it cannot wait (%s): connections may wait for a worker"
+					    " that is stuck or stopped; restart the program", fs_errtext(-event));
 			return NULL;
 		}
 		if (event >= FS_HUB_HEIR)
@@ -274,7 +275,8 @@ void fs_stealer_start(void)
 		return;
 	fs_enter(&old);
 	fs_proc.stealing_failed = true;
-	fs_log(FS_LOG_WARN, "workers keep to the global listener: no stealing thread (%s)", fs_errname(rc));
+	fs_log(FS_LOG_WARN, "the workers of this process share the global listener, as without libfastsock: no stealing thread"
+			    " can be started (%s); raise the limit of threads (ulimit -u, TasksMax=)", fs_errtext(rc));
 	for (unsigned g = 0; g < fs_groups_end; g++)
 		if (fs_groups[g].held && fs_group_own(g))
 			fs_worker_leave_all(g);

@@ -138,7 +138,7 @@ int fs_steering_apply(unsigned group)
 		rc = fs_steer_compile(&table, program, PROGRAM_MAX);
 	if (rc > 0)
 		rc = attach(group, program, (unsigned)rc);
-	fs_log(FS_LOG_DEBUG, "group %u: steered to %u listeners, program %s", group, n, rc < 0 ? fs_errname(-rc) : "attached");
+	fs_log(FS_LOG_DEBUG, "group %u: steered to %u listeners, program %s", group, n, rc < 0 ? fs_errtext(-rc) : "attached");
 	return rc;
 }
 
@@ -173,13 +173,8 @@ static int only_theirs(unsigned group)
 
 void fs_steering_abandon(unsigned group, enum fs_abandon why, int err)
 {
-	static const char *const text[] = {
-		[FS_ABANDON_NONE] = "",
-#define TEXT(name, word, sentence) [FS_ABANDON_##name] = sentence,
-		FS_ABANDON_TABLE(TEXT)
-#undef TEXT
-	};
 	struct fs_group_rec *rec = fs_group_rec(group);
+	int rc;
 
 	if (fs_group_state(group) == FS_GROUP_ABANDONED)
 		return;
@@ -190,12 +185,15 @@ void fs_steering_abandon(unsigned group, enum fs_abandon why, int err)
 	 * Local listeners stay in the kernel's group, so its hash must not reach them:
 	 * later workers do not watch them.
 	 */
-	if (!fs_group_own(group) || fs_group_members(group) == 1)
+	if (!fs_group_own(group) || fs_group_members(group) == 1) {
 		fs_steering_detach(group);
-	else if (only_theirs(group) < 0)
-		fs_log(FS_LOG_ERROR, "the listener on port %u cannot be steered back: restart the program without fastsock",
-		       rec->port);
+	} else {
+		rc = only_theirs(group);
+		if (rc < 0)
+			fs_log(FS_LOG_ERROR, "connections to port %u may wait in vain: the kernel goes on handing them to local"
+					     " listeners that are given up (%s); restart the program with FASTSOCK=off", rec->port,
+			       fs_errtext(-rc));
+	}
 	fs_epoch_advance();
-	fs_log(FS_LOG_WARN, "the listener on port %u works as without fastsock: %s%s%s%s", rec->port, text[why],
-	       err ? " (" : "", err ? fs_errname(err) : "", err ? ")" : "");
+	fs_reason_abandoned(rec->port, why, err);
 }

@@ -151,6 +151,8 @@ static bool activate(unsigned group)
 		return false;
 	}
 	atomic_store_explicit(&fs_group_rec(group)->state, FS_GROUP_ACTIVE, memory_order_relaxed);
+	fs_log(FS_LOG_INFO, "the listener on port %u has a second worker: connections are steered to their CPUs from now on",
+	       fs_group_rec(group)->port);
 	return true;
 }
 
@@ -229,15 +231,27 @@ static bool serve_adopted(unsigned group)
 	return fs_group_state(group) == FS_GROUP_ACTIVE;
 }
 
-/* What may happen again at every wait is said once in a process. The process lock guards it. */
-static void say_once(const char *what, int err)
+/* It may happen again at every wait, and is said once in a process. The process lock guards it. */
+static void no_record(int err)
 {
-	static const char *said;
+	static bool said;
 
-	if (said == what)
-		return;
-	said = what;
-	fs_log(FS_LOG_WARN, "%s (%s)", what, fs_errname(err));
+	if (!said)
+		fs_log(FS_LOG_WARN, "a worker shares the global listener, as without libfastsock: there is no record for it (%s);"
+				    " start %d workers at most, and raise the limit of descriptors (said once)", fs_errtext(err),
+		       FS_WORKERS_MAX);
+	said = true;
+}
+
+static void no_lock(int err)
+{
+	static bool said;
+
+	if (!said)
+		fs_log(FS_LOG_WARN, "a worker shares the global listener, as without libfastsock, until it waits again: the lock on what"
+				    " the processes share is taken (%s); see whether one is stopped (ps, state T) (said once)",
+		       fs_errtext(err));
+	said = true;
 }
 
 static bool join_locked(unsigned group, unsigned member, bool announce)
@@ -251,7 +265,7 @@ static bool join_locked(unsigned group, unsigned member, bool announce)
 		int rc = claim_slot();
 
 		if (rc < 0) {
-			say_once("a thread keeps to the global listener: no worker record for it", -rc);
+			no_record(-rc);
 			return false;
 		}
 	}
@@ -292,7 +306,7 @@ bool fs_worker_join(unsigned group, unsigned member, bool announce)
 		return true;
 	rc = fs_tree_lock();
 	if (rc < 0) {
-		say_once("a thread keeps to the global listener: the process tree's lock is taken", -rc);
+		no_lock(-rc);
 		return false;
 	}
 	serves = join_locked(group, member, announce);

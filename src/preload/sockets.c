@@ -141,7 +141,7 @@ int setsockopt(int fd, int level, int name, const void *value, socklen_t len)
 		if (fs_tag_kind(fs_fd_tag(fd)) == FS_TAG_ACTIVE && rc == 0)
 			fs_active_setsockopt(fd, level, name);
 		if (FS_UNLIKELY(!fs_sockopt_known(level, name)) && rc == 0 && fs_proc.on)
-			fs_descriptor_odd(fd);
+			fs_descriptor_odd(fd, level, name);
 		return rc;
 	}
 	/* The group needs the flag; the application is told its own value. */

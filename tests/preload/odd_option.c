@@ -39,6 +39,6 @@ static void run(void)
 
 const struct h_story h_story = {
 	.expect = H_ALONE "0 cores\n",
-	.log = "^fastsock\\[[0-9]+\\]: warn: listener [0-9]+ works as without fastsock: .*socket option",
+	.log = "^fastsock\\[[0-9]+\\]: warn: the listener on port [0-9]+ works as without libfastsock: .*socket option",
 	.run = run,
 };

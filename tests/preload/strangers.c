@@ -94,6 +94,6 @@ static void run(void)
 
 const struct h_story h_story = {
 	.expect = H_ALONE,
-	.log = "^fastsock\\[[0-9]+\\]: warn: the listener on port [0-9]+ works as without fastsock: a socket of another",
+	.log = "^fastsock\\[[0-9]+\\]: warn: the listener on port [0-9]+ works as without libfastsock: a socket of another",
 	.run = run,
 };

@@ -8,6 +8,7 @@ tests_unit_test_log_SOURCES = tests/unit/test_log.c tests/lib/unit.h
 tests_unit_test_log_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_unit_test_log_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_test_log_LDADD = $(UNIT_LDADD)
+tests_unit_test_log_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=fs_sys_now_us
 
 tests_unit_test_options_SOURCES = tests/unit/test_options.c tests/unit/options_check.h tests/lib/unit.h
 tests_unit_test_options_CPPFLAGS = $(UNIT_CPPFLAGS)
@@ -18,3 +19,6 @@ tests_unit_test_listen_filter_SOURCES = tests/unit/test_listen_filter.c tests/un
 tests_unit_test_listen_filter_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_unit_test_listen_filter_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_test_listen_filter_LDADD = $(UNIT_LDADD)
+
+TESTS += tests/unit/messages.test
+EXTRA_DIST += tests/unit/messages.test

@@ -57,8 +57,20 @@ static const char *expected(const char *format, ...)
 	return line;
 }
 
+/* The clock, so that a minute passes when a test wants it to (the linker's --wrap). */
+static uint64_t now_us = 1;
+
+uint64_t __wrap_fs_sys_now_us(void);
+uint64_t __wrap_fs_sys_now_us(void)
+{
+	return now_us;
+}
+
+#define MINUTE 60000000ULL
+
 static void everything(void)
 {
+	now_us += MINUTE;
 	fs_log_threshold = FS_LOG_DEBUG;
 	fs_log_mute(false);
 }
@@ -163,15 +175,59 @@ START_TEST(long_lines_are_cut)
 }
 END_TEST
 
+/* What repeats for ever may not fill the log; how much was left out is said, and what was asked for is not counted. */
+START_TEST(a_minute_has_its_lines)
+{
+	for (unsigned i = 0; i < FS_LOG_MINUTE; i++) {
+		SAY(i % 2 ? FS_LOG_WARN : FS_LOG_ERROR, "%u", i);
+		ck_assert_str_eq(said, expected("%s: %u\n", i % 2 ? "warn" : "error", i));
+	}
+	now_us += MINUTE - 1;
+	for (unsigned i = 0; i < 3; i++) {
+		SAY(FS_LOG_ERROR, "too much");
+		ck_assert_str_eq(said, "");
+	}
+	SAY(FS_LOG_INFO, "asked for");
+	ck_assert_str_eq(said, expected("info: asked for\n"));
+
+	now_us++;
+	/* Two lines, each in a write of its own. */
+	{
+		int out[2], saved = dup(2);
+		ssize_t n;
+
+		ck_assert_int_eq(pipe2(out, O_DIRECT | O_NONBLOCK), 0);
+		dup2(out[1], 2);
+		fs_log(FS_LOG_WARN, "again");
+		dup2(saved, 2);
+		close(saved);
+		close(out[1]);
+		n = read(out[0], said, sizeof(said) - 1);
+		said[n > 0 ? n : 0] = '\0';
+		ck_assert_str_eq(said, expected("warn: 3 messages before this one were left out: a process writes %d a minute at most\n",
+						FS_LOG_MINUTE));
+		said_from(out[0]);
+	}
+	ck_assert_str_eq(said, expected("warn: again\n"));
+	SAY(FS_LOG_WARN, "and on");
+	ck_assert_str_eq(said, expected("warn: and on\n"));
+}
+END_TEST
+
 START_TEST(error_names)
 {
-	ck_assert_str_eq(fs_errname(EADDRINUSE), "EADDRINUSE");
-	ck_assert_str_eq(fs_errname(EMFILE), "EMFILE");
-	ck_assert_str_eq(fs_errname(EAGAIN), "EAGAIN");
-	ck_assert_str_eq(fs_errname(EPERM), "EPERM");
-	ck_assert_str_eq(fs_errname(0), "errno");
-	ck_assert_str_eq(fs_errname(-1), "errno");
-	ck_assert_str_eq(fs_errname(INT_MAX), "errno");
+	static const int none[] = {0, -1, INT_MAX};
+	static const int known[] = {EADDRINUSE, EMFILE, EAGAIN, EPERM, ENOSPC, EOWNERDEAD};
+	char text[128];
+
+	ck_assert_str_eq(fs_errtext(EMFILE), "EMFILE: too many open files");
+	/* The words of libc, which has them behind its own locks. */
+	for (unsigned i = 0; i < FS_COUNT(known); i++) {
+		snprintf(text, sizeof(text), "%s: %s", strerrorname_np(known[i]), strerror(known[i]));
+		ck_assert_msg(!strcasecmp(fs_errtext(known[i]), text), "%s is not %s", fs_errtext(known[i]), text);
+	}
+	for (unsigned i = 0; i < FS_COUNT(none); i++)
+		ck_assert_str_eq(fs_errtext(none[i]), "an errno that has no name here");
 }
 END_TEST
 
@@ -187,6 +243,7 @@ int main(void)
 	tcase_add_test(lines, errno_is_kept);
 	tcase_add_test(lines, muted);
 	tcase_add_test(lines, long_lines_are_cut);
+	tcase_add_test(lines, a_minute_has_its_lines);
 	tcase_add_test(lines, error_names);
 	suite_add_tcase(suite, lines);
 	return unit_main(suite);

@@ -21,17 +21,11 @@
 #define QUEUE_FULL 75
 
 static const char *const mends[FS_ABANDONS] = {
-	[FS_ABANDON_ROOM] = "start fewer sockets on that address",
-	[FS_ABANDON_ADDED] = "open all SO_REUSEPORT sockets before the first one is listened on by a second worker, or switch the"
-			     " program's own reuseport off: the library makes the sockets itself",
-	[FS_ABANDON_LISTENERS] = "name the listeners that matter in FASTSOCK_LISTEN",
-	[FS_ABANDON_STOPPED] = "restart the server; the program's own reuseport may be switched off, the library makes the sockets itself",
-	[FS_ABANDON_CLOSED] = "restart the server; the program's own reuseport may be switched off, the library makes the sockets itself",
-	[FS_ABANDON_STEERED] = "switch the program's own steering off, or leave this listener out with FASTSOCK_LISTEN",
-	[FS_ABANDON_SHARED] = "stop the other program (ss -ltnp), and restart this one",
-	[FS_ABANDON_UNTOLD] = "modprobe tcp_diag; in a sandbox, allow netlink sockets; then restart the server",
-	[FS_ABANDON_REFUSED] = "allow SO_ATTACH_REUSEPORT_CBPF in the sandbox, and raise net.core.optmem_max on many CPUs; then restart",
-	[FS_ABANDON_LOCAL] = "restart the server, and look for what else listens on that address (ss -ltnp)",
+#define FS_ABANDON(name, word, sentence, mend) [FS_ABANDON_##name] = mend,
+#define FS_PLAIN(name, sentence, mend)
+#include "core/reasons.def"
+#undef FS_ABANDON
+#undef FS_PLAIN
 };
 
 /* The group in hand, and who speaks of it. */

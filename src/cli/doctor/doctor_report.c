@@ -8,9 +8,9 @@
 #include <unistd.h>
 
 #include "cli/cli.h"
+#include "core/version.h"
 #include "doctor.h"
 #include "cli/json.h"
-#include "cli/version.h"
 
 static const struct {
 	const char *word;
@@ -155,7 +155,7 @@ void fs_doctor_print_json(const struct fs_findings *f, const char *target)
 	struct fs_json json = {0};
 
 	fs_json_open(&json, NULL, '{');
-	fs_json_string(&json, "version", FS_CLI_VERSION);
+	fs_json_string(&json, "version", FS_VERSION_TEXT);
 	write_text(&json, "target", target);
 	fs_json_string(&json, "worst", levels[fs_findings_worst(f)].word);
 	for (int level = FS_LEVEL_OK; level < FS_LEVELS; level++)

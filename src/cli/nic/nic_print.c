@@ -4,8 +4,8 @@
 #include <string.h>
 
 #include "cli/json.h"
+#include "core/version.h"
 #include "nic.h"
-#include "cli/version.h"
 
 /* Bytes of the key that are shown: enough to tell whether it is the one that was expected. */
 #define KEY_SHOWN 8
@@ -304,7 +304,7 @@ void fs_nic_print_json(struct fs_pool *pool, const struct fs_nic_state *s, const
 	struct fs_json json = {0};
 
 	fs_json_open(&json, NULL, '{');
-	fs_json_string(&json, "version", FS_CLI_VERSION);
+	fs_json_string(&json, "version", FS_VERSION_TEXT);
 	fs_json_string(&json, "interface", s->interface);
 	fs_json_string(&json, "driver", s->driver);
 	fs_json_bool(&json, "hardware", s->hardware);

@@ -5,6 +5,7 @@
  * must not spoil the others'. So trees and listeners that would look the same get
  * a number behind their name.
  */
+#include "core/version.h"
 #include "report.h"
 
 #include <stdio.h>
@@ -14,7 +15,6 @@
 #include "cli/cli.h"
 #include "cli/put.h"
 #include "cli/utf8.h"
-#include "cli/version.h"
 
 /* Text that stands for one sample of each tree, listener and CPU, made once. */
 struct labels {
@@ -329,7 +329,7 @@ static void make_labels(struct labels *trees, size_t tree, const struct fs_view 
 static void put_trees(const struct labels *trees, size_t n)
 {
 	begin("build_info", "gauge", "Always 1, with the version of the fastsock command.");
-	printf("fastsock_build_info{version=\"%s\"} 1\n", FS_CLI_VERSION);
+	printf("fastsock_build_info{version=\"%s\"} 1\n", FS_VERSION_TEXT);
 	begin("tree_processes", "gauge", "Processes that share the listeners, with the command of the first one.");
 	for (size_t i = 0; i < n; i++) {
 		char name[64];

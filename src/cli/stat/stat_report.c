@@ -6,7 +6,7 @@
 #include <time.h>
 
 #include "cli/cli.h"
-#include "cli/version.h"
+#include "core/version.h"
 #include "report.h"
 #include "stat.h"
 
@@ -55,7 +55,7 @@ static void print_json(const struct fs_view *views, size_t n, const struct fs_ra
 	struct fs_json json = {.compact = rates != NULL};
 
 	fs_json_open(&json, NULL, '{');
-	fs_json_string(&json, "version", FS_CLI_VERSION);
+	fs_json_string(&json, "version", FS_VERSION_TEXT);
 	fs_json_decimal_or_null(&json, "time", unix_time());
 	fs_json_open(&json, "trees", '[');
 	for (size_t i = 0; i < n; i++)

@@ -9,8 +9,8 @@
 #include "bpf/loader.h"
 #include "cli/cli.h"
 #include "cli/json.h"
+#include "core/version.h"
 #include "steer.h"
-#include "cli/version.h"
 
 /* One table for the columns and the keys, in the order in which they are shown. */
 static const struct column {
@@ -236,7 +236,7 @@ int fs_steer_do_status(const struct fs_steer_request *request)
 	/* JSON is complete even when there is nothing to show, so that whoever reads it need not know why. */
 	if (out) {
 		fs_json_open(out, NULL, '{');
-		fs_json_string(out, "version", FS_CLI_VERSION);
+		fs_json_string(out, "version", FS_VERSION_TEXT);
 		fs_json_open(out, "interfaces", '[');
 	}
 	status = request->interface ? show_one(request->interface, out) : show_all(out);

@@ -392,9 +392,11 @@ const char *fs_view_reason(const struct fs_view *view, unsigned group, const cha
 		const char *text;
 	} abandoned[] = {
 		[FS_ABANDON_NONE] = {"unknown", "it was abandoned, for what reason is not recorded"},
-#define REASON(name, word, sentence) [FS_ABANDON_##name] = {word, sentence},
-		FS_ABANDON_TABLE(REASON)
-#undef REASON
+#define FS_ABANDON(name, word, sentence, mend) [FS_ABANDON_##name] = {word, sentence},
+#define FS_PLAIN(name, sentence, mend)
+#include "core/reasons.def"
+#undef FS_ABANDON
+#undef FS_PLAIN
 	};
 	const struct fs_group_rec *g = &view->group[group];
 
