@@ -29,8 +29,11 @@ int fs_cli_doctor(int argc, char **argv);
 int fs_cli_steer(int argc, char **argv);
 int fs_cli_top(int argc, char **argv);
 
-/* "fastsock: text" on standard error. */
+/* "fastsock: text" on standard error, in one line. */
 void fs_cli_error(const char *format, ...) __attribute__((format(printf, 1, 2)));
+struct option; /* getopt.h */
+/* After '?' from getopt_long(): says which option of the verb is wrong, and how. FS_EXIT_USAGE. */
+int fs_cli_option_error(const char *verb, char **argv, const struct option *options);
 /* Flushes standard output; `status`, or FS_EXIT_FAILED with a message when not all of it could be written. */
 int fs_cli_finish(int status);
 /* realloc() that ends the command when there is no memory. */

@@ -4,6 +4,7 @@ fastsock_SOURCES = \
 	src/cli/cli.h \
 	src/cli/command.c \
 	src/cli/command.h \
+	src/cli/error.c \
 	src/cli/json.c \
 	src/cli/json.h \
 	src/cli/library.c \

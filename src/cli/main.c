@@ -1,6 +1,6 @@
 /* The fastsock command: finds the verb and leaves the rest to it. */
 #include <errno.h>
-#include <stdarg.h>
+#include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -28,18 +28,6 @@ static const struct verb *find_verb(const char *name)
 			return &verbs[i];
 	}
 	return NULL;
-}
-
-void fs_cli_error(const char *format, ...)
-{
-	va_list args;
-
-	fflush(stdout);
-	fputs("fastsock: ", stderr);
-	va_start(args, format);
-	vfprintf(stderr, format, args);
-	va_end(args);
-	fputc('\n', stderr);
 }
 
 int fs_cli_finish(int status)
@@ -115,5 +103,6 @@ int main(int argc, char **argv)
 	verb = find_verb(argv[1]);
 	if (!verb)
 		return usage_error("there is no verb", argv[1]);
+	opterr = 0; /* fs_cli_option_error() says it in one line */
 	return verb->run(argc - 1, argv + 1);
 }

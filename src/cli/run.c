@@ -149,7 +149,8 @@ static void warn_of_setuid(const char *command)
 	if (!fs_command_find(command, path, sizeof(path)) || stat(path, &st) < 0)
 		return;
 	if ((st.st_mode & S_ISUID && st.st_uid != getuid()) || (st.st_mode & S_ISGID && st.st_gid != getgid()))
-		fs_cli_error("warning: %s is setuid or setgid: it will run without libfastsock", path);
+		fs_cli_error("run: warning: %s is setuid or setgid, so the dynamic linker leaves libfastsock out: to have it, start a"
+			     " copy without that bit, as the user that it changes to", path);
 }
 
 static int execute(char **command)
@@ -171,7 +172,8 @@ static int execute(char **command)
 	warn_of_setuid(command[0]);
 	execvp(command[0], command);
 	err = errno;
-	fs_cli_error("run: cannot execute %s: %s", command[0], strerror(err));
+	fs_cli_error("run: cannot execute %s: %s%s", command[0], strerror(err),
+		     err == ENOENT ? "; is it installed, and in PATH?" : err == EACCES ? "; is it a program that you may execute?" : "");
 	return err == ENOENT ? FS_EXIT_NOT_FOUND : FS_EXIT_NOT_EXECUTABLE;
 }
 
@@ -204,8 +206,7 @@ static int take_options(int argc, char **argv, bool *helped)
 		if (option >= FIRST_OPTION) {
 			status = take_option(&fs_option_table[option - FIRST_OPTION], optarg);
 		} else {
-			fs_cli_error("see fastsock run --help");
-			status = FS_EXIT_USAGE;
+			status = fs_cli_option_error("run", argv, options);
 		}
 	}
 	free_long_options(options);
@@ -214,12 +215,9 @@ static int take_options(int argc, char **argv, bool *helped)
 
 int fs_cli_run(int argc, char **argv)
 {
-	char name[] = "fastsock: run";
 	bool helped = false;
 	int status;
 
-	/* getopt names itself after this. */
-	argv[0] = name;
 	status = take_options(argc, argv, &helped);
 	if (status != FS_EXIT_OK)
 		return status;

@@ -74,20 +74,15 @@ int fs_cli_doctor(int argc, char **argv)
 		{"help", no_argument, NULL, 'h'},
 		{0},
 	};
-	char name[] = "fastsock: doctor";
 	bool json = false;
 	int option, pid = 0;
 
-	/* getopt names itself after this. */
-	argv[0] = name;
 	/* "+": the options end where the command begins. */
 	while ((option = getopt_long(argc, argv, "+h", options, NULL)) != -1) {
 		if (option == 'h')
 			return help();
-		if (option != 'j') {
-			fs_cli_error("see fastsock doctor --help");
-			return FS_EXIT_USAGE;
-		}
+		if (option != 'j')
+			return fs_cli_option_error("doctor", argv, options);
 		json = true;
 	}
 	if (optind < argc)

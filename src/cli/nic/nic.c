@@ -122,11 +122,8 @@ int fs_cli_nic(int argc, char **argv)
 		{0},
 	};
 	struct fs_nic_request request = {0};
-	static char name[] = "fastsock: nic";
 	int option, status = FS_EXIT_OK;
 
-	/* getopt names itself after this. */
-	argv[0] = name;
 	while (status == FS_EXIT_OK && (option = getopt_long(argc, argv, "h", options, NULL)) != -1) {
 		switch (option) {
 		case 'h':
@@ -150,8 +147,7 @@ int fs_cli_nic(int argc, char **argv)
 			request.json = true;
 			break;
 		default:
-			fs_cli_error("see fastsock nic --help");
-			return FS_EXIT_USAGE;
+			return fs_cli_option_error("nic", argv, options);
 		}
 	}
 	if (status == FS_EXIT_OK)

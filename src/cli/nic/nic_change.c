@@ -182,7 +182,7 @@ static int begin(struct job *job, bool make)
 	int err = fs_nic_identify(job->request->interface, &job->identity);
 
 	if (err < 0) {
-		fs_cli_error("nic: %s: %s", job->request->interface, strerror(-err));
+		fs_cli_error("nic: cannot look at %s: %s; run this again", job->request->interface, strerror(-err));
 		return FS_EXIT_FAILED;
 	}
 	path = fs_nic_record_path(job->pool, &job->identity);
@@ -192,8 +192,8 @@ static int begin(struct job *job, bool make)
 		return FS_EXIT_FAILED;
 	}
 	if (job->lock < 0 && (make || job->lock != -ENOENT)) {
-		fs_cli_error("nic: what is there now cannot be recorded in %s: %s", path,
-			     job->lock == -EPERM ? "others than root may write there" : strerror(-job->lock));
+		fs_cli_error("nic: nothing was changed: what is there now cannot be recorded in %s: %s", path,
+			     job->lock == -EPERM ? "others than root may write there; take that right away" : strerror(-job->lock));
 		return FS_EXIT_FAILED;
 	}
 	err = fs_nic_record_read(job->pool, &job->identity, &job->record);
@@ -239,7 +239,7 @@ static int record(struct job *job, const struct fs_nic_state *state, const struc
 	}
 	err = fs_nic_record_write(job->pool, &job->identity, &job->record);
 	if (err < 0)
-		fs_cli_error("nic: what is there now cannot be recorded in %s: %s",
+		fs_cli_error("nic: nothing was changed: what is there now cannot be recorded in %s: %s",
 			     fs_nic_record_path(job->pool, &job->identity), strerror(-err));
 	return err;
 }
@@ -266,7 +266,7 @@ static int change(struct job *job, const struct fs_nic_plan *plan)
 			continue;
 		}
 		if (err < 0) {
-			fs_cli_error("nic: %s: %s: %s", c->label, c->what, strerror(-err));
+			fs_cli_error("nic: %s: cannot do this: %s: %s", c->label, c->what, strerror(-err));
 			return err;
 		}
 		printf("  %s: %s: %s\n", c->label, c->what, c->why);
@@ -280,6 +280,7 @@ static int give_up(struct job *job, const struct fs_nic_settings *record_before)
 {
 	struct fs_nic_settings failed;
 	size_t missing = restore(job->pool, job->request->interface, &job->earlier, &failed);
+	int err = 0;
 
 	if (missing) {
 		fs_cli_error("nic: not all of it could be put back; `fastsock nic %s --undo` tries again",
@@ -288,9 +289,11 @@ static int give_up(struct job *job, const struct fs_nic_settings *record_before)
 	}
 	if (!job->found)
 		fs_nic_record_remove(job->pool, &job->identity);
-	else if (fs_nic_record_write(job->pool, &job->identity, record_before) < 0)
-		fs_cli_error("nic: the record %s could not be written",
-			     fs_nic_record_path(job->pool, &job->identity));
+	else
+		err = fs_nic_record_write(job->pool, &job->identity, record_before);
+	if (err < 0)
+		fs_cli_error("nic: the record %s could not be written: %s; --undo still goes by what is in it",
+			     fs_nic_record_path(job->pool, &job->identity), strerror(-err));
 	fs_cli_error("nic: %s is as it was before this command", job->request->interface);
 	return FS_EXIT_FAILED;
 }

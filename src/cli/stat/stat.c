@@ -110,11 +110,8 @@ int fs_cli_stat(int argc, char **argv)
 		{0},
 	};
 	struct fs_stat_request request = {0};
-	static char name[] = "fastsock: stat";
 	int option, status = FS_EXIT_OK;
 
-	/* getopt names itself after this. */
-	argv[0] = name;
 	while (status == FS_EXIT_OK && (option = getopt_long(argc, argv, "h", options, NULL)) != -1) {
 		switch (option) {
 		case 'h':
@@ -132,8 +129,7 @@ int fs_cli_stat(int argc, char **argv)
 			status = parse_watch(&request, optarg);
 			break;
 		default:
-			fs_cli_error("see fastsock stat --help");
-			return FS_EXIT_USAGE;
+			return fs_cli_option_error("stat", argv, options);
 		}
 	}
 	if (status == FS_EXIT_OK)

@@ -127,11 +127,8 @@ int fs_cli_steer(int argc, char **argv)
 	};
 	struct fs_steer_request request = {0};
 	const struct action *action = NULL;
-	static char name[] = "fastsock: steer";
 	int option, status = FS_EXIT_OK;
 
-	/* getopt names itself after this. */
-	argv[0] = name;
 	while (status == FS_EXIT_OK && (option = getopt_long(argc, argv, "h", options, NULL)) != -1) {
 		switch (option) {
 		case 'h':
@@ -146,8 +143,7 @@ int fs_cli_steer(int argc, char **argv)
 			request.json = true;
 			break;
 		default:
-			fs_cli_error("see fastsock steer --help");
-			return FS_EXIT_USAGE;
+			return fs_cli_option_error("steer", argv, options);
 		}
 	}
 	if (status == FS_EXIT_OK)

@@ -52,16 +52,12 @@ int fs_cli_top(int argc, char **argv)
 		{"help", no_argument, NULL, 'h'},
 		{0},
 	};
-	static char name[] = "fastsock: top";
 	int option, pid = 0;
 
-	/* getopt names itself after this. */
-	argv[0] = name;
 	while ((option = getopt_long(argc, argv, "h", options, NULL)) != -1) {
 		if (option == 'h')
 			return help();
-		fs_cli_error("see fastsock top --help");
-		return FS_EXIT_USAGE;
+		return fs_cli_option_error("top", argv, options);
 	}
 	if (argc - optind > 1) {
 		fs_cli_error("top: one PID at most; see fastsock top --help");

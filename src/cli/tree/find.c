@@ -43,7 +43,7 @@ static int explain_one(const char *verb, int pid, int err)
 	else if (err == -ENOENT)
 		fs_cli_error("%s: there is no process %d", verb, pid);
 	else
-		fs_cli_error("%s: cannot read /proc: %s", verb, strerror(-err));
+		fs_cli_error("%s: cannot read /proc: %s; is it mounted?", verb, strerror(-err));
 	return FS_EXIT_FAILED;
 }
 
@@ -65,7 +65,7 @@ int fs_find(const char *verb, struct fs_trees *trees, int pid, struct fs_scans *
 	if (pid && err)
 		return explain_one(verb, pid, err);
 	if (err) {
-		fs_cli_error("%s: cannot read /proc: %s", verb, strerror(-err));
+		fs_cli_error("%s: cannot read /proc: %s; is it mounted?", verb, strerror(-err));
 		return FS_EXIT_FAILED;
 	}
 	return trees->ntrees ? FS_EXIT_OK : explain_none(verb, trees);
