@@ -125,7 +125,8 @@ static void put_format(struct line *l, const char *format, va_list args)
 	}
 }
 
-static void say(enum fs_log_level level, const char *format, va_list args)
+/* Whether it was written, or could not be for good: false when nobody reads now. */
+static bool say(enum fs_log_level level, const char *format, va_list args)
 {
 	struct line l = {.len = 0};
 
@@ -138,8 +139,11 @@ static void say(enum fs_log_level level, const char *format, va_list args)
 	if (l.cut)
 		memcpy(&l.text[l.len - 3], "...", 3);
 	l.text[l.len++] = '\n';
-	/* Nobody to tell when this fails; the shims leave errno alone. */
-	(void)fs_sys_write(2, l.text, l.len);
+	/*
+	 * The application's service does not wait for whoever reads its standard error, nor end
+	 * with him. Nobody to tell of another failure; the shims leave errno alone.
+	 */
+	return fs_sys_write_meekly(2, l.text, l.len) != -EAGAIN;
 }
 
 /*
@@ -159,18 +163,28 @@ static bool within_limit(void)
 	return false;
 }
 
-static void say_left_out(enum fs_log_level level, const char *format, ...)
+static bool say_this(enum fs_log_level level, const char *format, ...)
 {
+	bool said_it;
 	va_list args;
 
 	va_start(args, format);
-	say(level, format, args);
+	said_it = say(level, format, args);
 	va_end(args);
+	return said_it;
+}
+
+static void say_left_out(void)
+{
+	unsigned n = atomic_exchange_explicit(&left_out, 0, memory_order_relaxed);
+
+	if (n && !say_this(FS_LOG_WARN, "%u messages before this one were left out: nobody read them, or there were more than %d"
+					" in a minute", n, FS_LOG_MINUTE))
+		atomic_fetch_add_explicit(&left_out, n, memory_order_relaxed);
 }
 
 void fs_log(enum fs_log_level level, const char *format, ...)
 {
-	unsigned missing;
 	va_list args;
 
 	if (level > fs_log_threshold || atomic_load_explicit(&muted, memory_order_relaxed))
@@ -178,13 +192,11 @@ void fs_log(enum fs_log_level level, const char *format, ...)
 	if (level <= FS_LOG_WARN) {
 		if (!within_limit())
 			return;
-		missing = atomic_exchange_explicit(&left_out, 0, memory_order_relaxed);
-		if (missing)
-			say_left_out(FS_LOG_WARN, "%u messages before this one were left out: a process writes %d a minute at most",
-				     missing, FS_LOG_MINUTE);
+		say_left_out();
 	}
 	va_start(args, format);
-	say(level, format, args);
+	if (!say(level, format, args))
+		atomic_fetch_add_explicit(&left_out, 1, memory_order_relaxed);
 	va_end(args);
 }
 

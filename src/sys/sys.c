@@ -357,6 +357,25 @@ void fs_sys_restore_signals(const sigset_t *old)
 	SYS(SYS_rt_sigprocmask, SIG_SETMASK, old, NULL, KERNEL_SIGSET_BYTES);
 }
 
+long fs_sys_write_meekly(int fd, const void *buf, size_t len)
+{
+	uint64_t pipe_signal = UINT64_C(1) << (SIGPIPE - 1), old = 0;
+	struct pollfd p = { .fd = fd, .events = POLLOUT };
+	struct timespec at_once = { 0, 0 };
+	long rc;
+
+	/* Where it cannot be asked, the write may have to wait. */
+	if (fs_sys_ppoll(&p, 1, &at_once) == 0)
+		return -EAGAIN;
+	SYS(SYS_rt_sigprocmask, SIG_BLOCK, &pipe_signal, &old, KERNEL_SIGSET_BYTES);
+	rc = fs_sys_write(fd, buf, len);
+	/* Blocked before, it is the application's, as is one more of it. Else none was pending but by this write. */
+	if (rc == -EPIPE && !(old & pipe_signal))
+		SYS(SYS_rt_sigtimedwait, &pipe_signal, NULL, &at_once, KERNEL_SIGSET_BYTES);
+	SYS(SYS_rt_sigprocmask, SIG_SETMASK, &old, NULL, KERNEL_SIGSET_BYTES);
+	return rc;
+}
+
 long fs_sys_read_file(const char *path, char *buf, size_t len)
 {
 	int fd = fs_sys_open(path, O_RDONLY | O_CLOEXEC);

@@ -33,6 +33,8 @@ int fs_sys_close(int fd);
 long fs_sys_read(int fd, void *buf, size_t len);
 long fs_sys_pread(int fd, void *buf, size_t len, off_t at);
 long fs_sys_write(int fd, const void *buf, size_t len);
+/* ... that neither waits for a reader (-EAGAIN) nor raises SIGPIPE when there is none any more (-EPIPE). */
+long fs_sys_write_meekly(int fd, const void *buf, size_t len);
 /* Entries of a directory as the kernel lays them out; the two accessors read one of them. */
 long fs_sys_getdents(int fd, void *buf, size_t len);
 unsigned short fs_sys_dirent_size(const void *entry);

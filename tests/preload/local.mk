@@ -89,6 +89,7 @@ STORIES_LINKED = tests/preload/prefork_epoll.linked.pre
 
 PRELOAD_TESTS = \
 	tests/preload/bad_values.test \
+	tests/preload/messages.test \
 	tests/preload/symbols.test
 
 check_LTLIBRARIES += tests/preload/libharness.la
@@ -98,6 +99,8 @@ EXTRA_DIST += $(PRELOAD_TESTS) tests/preload/run-preload.sh
 
 # bad_values.test runs one of the stories itself.
 tests/preload/bad_values.log: tests/preload/single_acceptor.pre
+# So does messages.test.
+tests/preload/messages.log: tests/preload/odd_option.pre tests/preload/prefork_epoll.pre
 
 tests_preload_libharness_la_SOURCES = \
 	tests/preload/clients.c \

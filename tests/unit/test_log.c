@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <signal.h>
 #include <stdarg.h>
 
 #include "core/common.h"
@@ -204,13 +205,69 @@ START_TEST(a_minute_has_its_lines)
 		close(out[1]);
 		n = read(out[0], said, sizeof(said) - 1);
 		said[n > 0 ? n : 0] = '\0';
-		ck_assert_str_eq(said, expected("warn: 3 messages before this one were left out: a process writes %d a minute at most\n",
-						FS_LOG_MINUTE));
+		ck_assert_str_eq(said, expected("warn: 3 messages before this one were left out: nobody read them, or there were more than %d"
+						" in a minute\n", FS_LOG_MINUTE));
 		said_from(out[0]);
 	}
 	ck_assert_str_eq(said, expected("warn: again\n"));
 	SAY(FS_LOG_WARN, "and on");
 	ck_assert_str_eq(said, expected("warn: and on\n"));
+}
+END_TEST
+
+static volatile sig_atomic_t signals;
+
+static void count_signal(int signal)
+{
+	(void)signal;
+	signals++;
+}
+
+/* Who reads the log may be gone: that is no reason for the program to end. */
+START_TEST(nobody_reads)
+{
+	sigset_t pending;
+	int out[2], saved = dup(2);
+
+	signals = 0;
+	signal(SIGPIPE, count_signal);
+	ck_assert_int_eq(pipe(out), 0);
+	close(out[0]);
+	dup2(out[1], 2);
+	close(out[1]);
+	fs_log(FS_LOG_WARN, "to nobody");
+	dup2(saved, 2);
+	close(saved);
+	signal(SIGPIPE, SIG_DFL);
+	ck_assert_int_eq(signals, 0);
+	sigpending(&pending);
+	ck_assert(!sigismember(&pending, SIGPIPE));
+}
+END_TEST
+
+/* ... or may not read: the program does not wait for him, and later lines tell that some are missing. */
+START_TEST(somebody_does_not_read)
+{
+	char filler[4096] = {0};
+	int out[2], saved = dup(2);
+
+	ck_assert_int_eq(pipe2(out, O_NONBLOCK), 0);
+	while (write(out[1], filler, sizeof(filler)) > 0)
+		;
+	fcntl(out[1], F_SETFL, 0);
+	dup2(out[1], 2);
+	fs_log(FS_LOG_WARN, "one");
+	fs_log(FS_LOG_INFO, "two");
+	while (read(out[0], filler, sizeof(filler)) > 0)
+		;
+	fs_log(FS_LOG_WARN, "three");
+	dup2(saved, 2);
+	close(saved);
+	close(out[1]);
+	said[read(out[0], said, sizeof(said) - 1)] = '\0';
+	close(out[0]);
+	ck_assert_ptr_nonnull(strstr(said, "warn: 2 messages before this one were left out"));
+	ck_assert_ptr_nonnull(strstr(said, "warn: three\n"));
 }
 END_TEST
 
@@ -244,6 +301,8 @@ int main(void)
 	tcase_add_test(lines, muted);
 	tcase_add_test(lines, long_lines_are_cut);
 	tcase_add_test(lines, a_minute_has_its_lines);
+	tcase_add_test(lines, nobody_reads);
+	tcase_add_test(lines, somebody_does_not_read);
 	tcase_add_test(lines, error_names);
 	suite_add_tcase(suite, lines);
 	return unit_main(suite);
