@@ -138,7 +138,8 @@ rounds_prepare()
 		build=$here/..
 		[ ! -e config.status ] || build=.
 	fi
-	build=$(cd "$build" 2>/dev/null && pwd) || bench_die "no such build directory"
+	[ -d "$build" ] || bench_die "--build $build: there is no such directory"
+	build=$(cd "$build" && pwd) || exit 1
 	for command in setsid mktemp awk python3 $(for s in "${chosen[@]}"; do needs_of "$s"; done); do
 		command -v "$command" >/dev/null 2>&1 || bench_die "$command is missing (Debian: apt-get install nginx-light haproxy wrk strace python3)"
 	done
@@ -146,7 +147,7 @@ rounds_prepare()
 	[ -z "$json" ] || [ -d "$(dirname -- "$json")" ] || bench_die "--json $json: there is no such directory"
 	[ -e "$build/Makefile" ] ||
 		bench_die "there is no Makefile in $build: run configure there first, or name the build directory with --build"
-	make -s -C "$build" bench-programs >&2 || bench_die "the benchmark's programs could not be built"
+	make -s -C "$build" bench-programs >&2 || bench_die "the benchmark's programs could not be built, for the reason above"
 	FASTSOCK=$build/fastsock
 	HELPERS=$build/bench
 	# Whether the library is wanted at all, and then whether it is there.
@@ -242,7 +243,7 @@ rounds_run()
 	bench_say "results: $json"
 	# It says itself what is missing; the results are there without charts, too.
 	python3 -B "$here/plot.py" "$json" "${plots:-${json%.json}-charts}" || :
-	[ $failures -eq 0 ] || bench_die "$failures of $total measurements failed"
+	[ $failures -eq 0 ] || bench_die "$failures of $total measurements failed, for the reasons above; the others are in the results"
 }
 
 # What was started in a round that failed must not run beside the next one.

@@ -69,17 +69,22 @@ fi
 . "$top/bench/lib.sh"
 
 if [ "$WORKERS" -lt 2 ]; then
-	bench_die "needs two CPUs at least: with one there is nothing to steer"
+	bench_die "needs two CPUs at least, and may run on $WORKERS: with one there is nothing to steer"
 fi
 needs=(gcc:gcc make:make nginx:nginx-light wrk:wrk /usr/include/stdio.h:libc6-dev)
 [ -e "$top/configure" ] ||
 	needs+=(autoreconf:autoconf automake:automake libtoolize:libtool pkg-config:pkg-config)
 packages_ensure "${needs[@]}" || exit 1
 
-# One line at the bottom that changes, on a terminal; else a line for each step.
+# One line at the bottom that changes, on a terminal that can do that; else a line for each step.
+rewrites=no
+if [ -t 2 ] && [ "${TERM:-dumb}" != dumb ]; then
+	rewrites=yes
+fi
+
 status()
 {
-	if [ -t 2 ]; then
+	if [ "$rewrites" = yes ]; then
 		printf '\r\e[K%s' "$*" >&2
 	else
 		printf '%s\n' "$*" >&2
@@ -88,7 +93,7 @@ status()
 
 status_end()
 {
-	[ ! -t 2 ] || printf '\r\e[K' >&2
+	[ "$rewrites" = no ] || printf '\r\e[K' >&2
 }
 
 bench_begin
@@ -101,7 +106,7 @@ build_step()
 	if ! bench_load "$@" >"$BENCH_TMP/build.log" 2>&1; then
 		status_end
 		tail -n 30 "$BENCH_TMP/build.log" >&2
-		bench_die "the build failed: $*"
+		bench_die "the build failed, for the reason above: $*"
 	fi
 }
 
@@ -124,7 +129,7 @@ build_step "make" make -s -j"$(nproc)" -C "$build"
 build=$(cd "$build" && pwd)
 LIBRARY=$build/.libs/libfastsock.so
 FASTSOCK=$build/fastsock
-[ -r "$LIBRARY" ] || bench_die "the build left no $LIBRARY"
+[ -r "$LIBRARY" ] || bench_die "the build left no $LIBRARY: remove $build, and start this again"
 status_end
 
 modes=(stock reuseport fastsock)
@@ -143,12 +148,12 @@ for ((round = 1; round <= rounds; round++)); do
 		# Who comes first changes from round to round.
 		mode=${modes[$(((i + round - 1) % ${#modes[@]}))]}
 		status "$(printf '[%3d %%] round %d of %d: %s' $((100 * step / steps)) "$round" "$rounds" "$mode")"
-		nginx_start "$mode" || bench_die "nginx ($mode) did not start"
+		nginx_start "$mode" || bench_die "nginx ($mode) did not start, for the reason above"
 		# Warms up, and counts who took how many.
-		wrk_load 1 '/?count=1' 'Connection: close' || bench_die "wrk failed"
+		wrk_load 1 '/?count=1' 'Connection: close' || bench_die "wrk could not load nginx ($mode), for the reason above"
 		bench_cpu_ms "$NGINX"
 		before=$CPU_MS
-		wrk_load "$seconds" / 'Connection: close' || bench_die "wrk failed"
+		wrk_load "$seconds" / 'Connection: close' || bench_die "wrk could not load nginx ($mode), for the reason above"
 		bench_cpu_ms "$NGINX"
 		bench_stop "$NGINX"
 		nginx_accepts
