@@ -90,6 +90,8 @@ usage_error()
 	try 2 "$*" "$fastsock" "$@"
 	out_none
 	err_has "--help"
+	err_one_line
+	grep -Eq '^fastsock: [[:print:]]+$' "$tmp/err" || fail "$*: control characters on standard error"
 }
 usage_error
 usage_error nonsense
@@ -101,6 +103,10 @@ usage_error run --
 usage_error run --pin auto
 usage_error run --nonsense true
 usage_error run --pin
+# What is wrong may not drive the terminal, nor forge a line.
+usage_error run --no"$(printf '\033[31m\nred')"
+usage_error run -Z true
+usage_error stat --json=1
 usage_error stat --nonsense
 usage_error stat 1 2
 usage_error stat 0
