@@ -276,7 +276,7 @@ def main(columns, bar_table, show):
             json.dump(document, out, indent=1)
             out.write("\n")
     except OSError as error:
-        sys.exit(f"{args.json}: {error.strerror}")
+        sys.exit(f"report.py: {args.json}: {error.strerror}")
 
 
 if __name__ == "__main__":

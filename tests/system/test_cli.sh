@@ -301,7 +301,7 @@ for kind in magic version size no_cores many_cores cpu state mode why members fa
 	try 1 "stat of a damaged region ($kind)" "$make_region" $kind sh -c "echo \$REGION_PID >$tmp/ids; exec $stat_json \$REGION_PID"
 	json_is '.trees == []'
 	err_one_line
-	err_has "the region of process $(cat "$tmp/ids") cannot be read: "
+	err_has "the counters of process $(cat "$tmp/ids") cannot be read: "
 	try 1 "stat of a damaged region ($kind) as text" "$make_region" $kind sh -c "exec $fastsock stat \$REGION_PID"
 	out_none
 done

@@ -110,7 +110,7 @@ static int not_back(struct fs_pool *pool, const struct fs_nic_setting *recorded,
 	if (quiet)
 		return err;
 	if (err == -ENOENT)
-		fs_cli_error("nic: %s is gone, which was %s", name, recorded->value);
+		fs_cli_error("nic: %s cannot be put back to %s: it is gone", name, recorded->value);
 	else if (err)
 		fs_cli_error("nic: %s cannot be put back to %s: %s", name, recorded->value, strerror(-err));
 	else

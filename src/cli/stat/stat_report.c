@@ -35,7 +35,7 @@ static size_t read_views(struct fs_view *views, const struct fs_trees *trees, co
 		if (is_gone(&trees->tree[i]))
 			continue;
 		if (tell)
-			fs_cli_error("stat: the region of process %d cannot be read: %s; restart that program, with the"
+			fs_cli_error("stat: the counters of process %d cannot be read: %s; restart that program, with the"
 				     " libfastsock that belongs to this command", trees->tree[i].process[0].pid, why);
 		*status = FS_EXIT_FAILED;
 	}

@@ -28,7 +28,7 @@ static bool settle_cpus(struct fs_steer_request *request)
 	struct fs_cpus online;
 
 	if (fs_sys_read_file("/sys/devices/system/cpu/online", text, sizeof(text)) <= 0 || fs_cpus_parse(text, &online) < 0) {
-		fs_cli_error("steer: cannot attach: /sys does not tell which CPUs are online");
+		fs_cli_error("steer: cannot attach: /sys does not tell which CPUs are online; is it mounted?");
 		return false;
 	}
 	text[strcspn(text, "\n")] = '\0';
@@ -64,11 +64,12 @@ static bool settle_range(struct port_steer_range *ports)
 static void say_occupied(const struct fs_steer_request *request, const struct fs_steer_found *found)
 {
 	if (found->ours)
-		fs_cli_error("steer: cannot attach: %s is steered already (%s, program %u): detach that first", request->interface,
-			     fs_steer_mode_name(found), found->prog_id);
+		fs_cli_error("steer: cannot attach: %s is steered already (%s, program %u): detach that first (fastsock steer detach %s)",
+			     request->interface, fs_steer_mode_name(found), found->prog_id, request->interface);
 	else
 		fs_cli_error("steer: cannot attach: %s has another XDP program (%s, program %u, \"%s\"), and there can be one:"
-			     " take that off first", request->interface, fs_steer_mode_name(found), found->prog_id, found->name);
+			     " take that off first, with what attached it", request->interface, fs_steer_mode_name(found),
+			     found->prog_id, found->name);
 }
 
 static void say_refused(const struct fs_steer_request *request, int err, const struct fs_steer_why *why)

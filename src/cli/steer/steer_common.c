@@ -17,7 +17,7 @@ unsigned fs_steer_interface(const char *action, const char *name)
 	unsigned ifindex = if_nametoindex(name);
 
 	if (!ifindex)
-		fs_cli_error("steer: cannot %s: there is no interface %s in this network namespace", action, name);
+		fs_cli_error("steer: cannot %s: there is no interface %s in this network namespace; `ip link` lists them", action, name);
 	return ifindex;
 }
 

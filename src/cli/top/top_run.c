@@ -278,7 +278,7 @@ static int first_look(struct top *top)
 	if (status == FS_EXIT_OK) {
 		read_samples(&top->now, &trees, &why);
 		if (!top->now.n) {
-			fs_cli_error("top: the region of process %d cannot be read: %s; restart that program, with the"
+			fs_cli_error("top: the counters of process %d cannot be read: %s; restart that program, with the"
 				     " libfastsock that belongs to this command", trees.tree[0].process[0].pid, why);
 			status = FS_EXIT_FAILED;
 		} else {
