@@ -266,7 +266,7 @@ static int change(struct job *job, const struct fs_nic_plan *plan)
 			continue;
 		}
 		if (err < 0) {
-			fs_cli_error("nic: %s: cannot do this: %s: %s", c->label, c->what, strerror(-err));
+			fs_cli_error("nic: %s: %s: the kernel refuses: %s", c->label, c->what, strerror(-err));
 			return err;
 		}
 		printf("  %s: %s: %s\n", c->label, c->what, c->why);
