@@ -4,6 +4,8 @@ fastsock_SOURCES = \
 	src/cli/cli.h \
 	src/cli/command.c \
 	src/cli/command.h \
+	src/cli/cpu_list.c \
+	src/cli/cpu_list.h \
 	src/cli/error.c \
 	src/cli/json.c \
 	src/cli/json.h \
@@ -42,6 +44,7 @@ fastsock_SOURCES = \
 	src/cli/nic/nic_mask.c \
 	src/cli/nic/nic_plan.c \
 	src/cli/nic/nic_plan.h \
+	src/cli/nic/nic_plan_lines.c \
 	src/cli/nic/nic_plan_masks.c \
 	src/cli/nic/nic_print.c \
 	src/cli/nic/nic_read.c \

@@ -7,6 +7,7 @@
 
 #include "core/portsteer.h"
 #include "cli/cli.h"
+#include "cli/cpu_list.h"
 #include "nic.h"
 
 static int help(void)
@@ -44,28 +45,6 @@ static int help(void)
 static int usage_error(const char *what, const char *name)
 {
 	fs_cli_error("nic: %s%s%s; see fastsock nic --help", what, name ? " " : "", name ? name : "");
-	return FS_EXIT_USAGE;
-}
-
-static int take_cpus(struct fs_nic_request *request, const char *list)
-{
-	static const char prefix[] = "nic: --cpus:";
-
-	switch (fs_portsteer_parse_cpus(list, request->cpu, &request->ncpus)) {
-	case 0:
-		return FS_EXIT_OK;
-	case -EEXIST:
-		fs_cli_error("%s a CPU is named twice in \"%s\"", prefix, list);
-		break;
-	case -E2BIG:
-		fs_cli_error("%s more than %d CPUs in \"%s\"", prefix, FS_CORES_MAX, list);
-		break;
-	case -ERANGE:
-		fs_cli_error("%s a CPU above %d in \"%s\"", prefix, FS_CPUS_MAX - 1, list);
-		break;
-	default:
-		fs_cli_error("%s \"%s\" is no list of CPUs such as 0-3,8", prefix, list);
-	}
 	return FS_EXIT_USAGE;
 }
 
@@ -141,7 +120,7 @@ int fs_cli_nic(int argc, char **argv)
 			request.wish.rps = true;
 			break;
 		case 'c':
-			status = take_cpus(&request, optarg);
+			status = fs_cli_cpu_list("nic", optarg, request.cpu, &request.ncpus);
 			break;
 		case 'j':
 			request.json = true;

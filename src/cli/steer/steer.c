@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "cli/cli.h"
+#include "cli/cpu_list.h"
 #include "steer.h"
 
 static int help(void)
@@ -63,28 +64,6 @@ static int usage_error(const char *what, const char *name)
 	return FS_EXIT_USAGE;
 }
 
-static int take_cpus(struct fs_steer_request *request, const char *list)
-{
-	static const char prefix[] = "steer: --cpus:";
-
-	switch (fs_portsteer_parse_cpus(list, request->cpu, &request->ncpus)) {
-	case 0:
-		return FS_EXIT_OK;
-	case -EEXIST:
-		fs_cli_error("%s a CPU is named twice in \"%s\"", prefix, list);
-		break;
-	case -E2BIG:
-		fs_cli_error("%s more than %d CPUs in \"%s\"", prefix, FS_CORES_MAX, list);
-		break;
-	case -ERANGE:
-		fs_cli_error("%s a CPU above %d in \"%s\"", prefix, FS_CPUS_MAX - 1, list);
-		break;
-	default:
-		fs_cli_error("%s \"%s\" is no list of CPUs such as 0-3,8", prefix, list);
-	}
-	return FS_EXIT_USAGE;
-}
-
 static int take_arguments(int argc, char **argv, const struct action **action, struct fs_steer_request *request)
 {
 	if (!argc)
@@ -134,7 +113,7 @@ int fs_cli_steer(int argc, char **argv)
 		case 'h':
 			return help();
 		case 'c':
-			status = take_cpus(&request, optarg);
+			status = fs_cli_cpu_list("steer", optarg, request.cpu, &request.ncpus);
 			break;
 		case 'g':
 			request.generic = true;
