@@ -133,7 +133,7 @@ here=$(local_of FASTSOCK_RSS="$VM_DEVICE:key=$key:table=$table")
 # A key that is wrong shows itself, in one line, and the kernel chooses.
 client[-1]=1000
 here=$(local_of FASTSOCK_RSS="$VM_DEVICE:key=$(echo "$key" | tr 0-9a-f 1-9a-f0):table=$table")
-[ "$(grep -c 'the kernel chooses source ports' /tmp/library.err)" = 1 ] || fail "a wrong key is not noticed: $(cat /tmp/library.err)"
+[ "$(grep -c 'the kernel chooses the source ports' /tmp/library.err)" = 1 ] || fail "a wrong key is not noticed: $(cat /tmp/library.err)"
 client[-1]=250
 ok "FASTSOCK_RSS is followed, and a wrong key noticed"
 
