@@ -162,6 +162,33 @@ if [ -w /dev/full ]; then
 	err_has "cannot write"
 fi
 
+### Somebody who makes more regions than any server
+
+if command -v python3 >/dev/null; then
+	what="many regions"
+	mkfifo "$tmp/many"
+	python3 -c '
+import ctypes, sys
+make = ctypes.CDLL(None).memfd_create
+fds = [make(b"fastsock", 0) for _ in range(300)]
+sys.stdin.read()' <"$tmp/many" &
+	many=$!
+	background="$background $many"
+	exec 8>"$tmp/many"
+	for _ in $(seq 100); do
+		[ "$(find "/proc/$many/fd" 2>/dev/null | wc -l)" -gt 300 ] && break
+		sleep 0.05
+	done
+	status=0
+	timeout -k 5 60 "$fastsock" stat "$many" >"$tmp/out" 2>"$tmp/err" || status=$?
+	[ "$status" -eq 1 ] || fail "$what: status $status"
+	err_has "regions were left out"
+	[ "$(grep -c "cannot be read" "$tmp/err")" -le 4 ] || fail "$what: all of them were read"
+	exec 8>&-
+	wait "$many" || :
+	background=
+fi
+
 ### --prometheus
 
 metric_is() { grep -qxF -e "$1" "$tmp/out" || fail "$what: no line \"$1\""; }

@@ -107,10 +107,11 @@ sysctl -qw net.ipv4.ip_local_port_range="19000 19199"
 # Ports are bound here, which takes them from all destinations: another one gets them nevertheless. Each time
 # other ports, which nothing used yet: those of before may be in TIME_WAIT.
 base=20000
-for mode in --open --waiting; do
+for mode in --open --waiting "--old --open" "--old --waiting"; do
 	for preload in "" /tmp/preloaded.so; do
 		sysctl -qw net.ipv4.ip_local_port_range="$base $((base + 199))"
 		base=$((base + 200))
+		# shellcheck disable=SC2086 # several options
 		LD_PRELOAD=$preload "$two" $mode 180 "$VM_HOST" 8000 "$VM_HOST6" 8000 >/tmp/two.${preload:+with} || fail "two destinations: $(cat /tmp/two.*)"
 	done
 	diff /tmp/two. /tmp/two.with || fail "two destinations, $mode: the program runs out of ports at another time"

@@ -20,7 +20,7 @@
 struct labels {
 	const struct fs_view *view;
 	char pid[48];                           /* pid="1" */
-	char listener[FS_GROUPS_MAX][128];      /* pid="1",listener="127.0.0.1:80" */
+	char listener[FS_GROUPS_MAX][192];      /* pid="1",listener="127.0.0.1:80" */
 	char cpu[FS_CORES_MAX][16];             /* ,cpu="0" */
 };
 
@@ -97,7 +97,7 @@ typedef int64_t (*core_value)(const struct fs_view *view, unsigned group, unsign
 static void put_cores(const struct labels *trees, size_t n, const char *metric, const char *total, const char *label,
 		      core_value get, unsigned arg)
 {
-	char line[256], end[64];
+	char line[512], end[64];
 	size_t end_len = (size_t)snprintf(end, sizeof(end), "%s%s} ", *label ? "," : "", label);
 
 	for (size_t i = 0; i < n; i++) {
@@ -129,7 +129,7 @@ static void put_tree_cores(const struct labels *trees, size_t n, const char *met
 			   const struct fs_counter *counter, uint64_t (*get)(const struct fs_view *, unsigned, unsigned),
 			   unsigned arg)
 {
-	char line[256];
+	char line[512];
 
 	for (size_t i = 0; i < n; i++) {
 		size_t len = line_start(line, sizeof(line), metric, total, trees[i].pid);
@@ -320,7 +320,7 @@ static void make_labels(struct labels *trees, size_t tree, const struct fs_view 
 		for (unsigned i = 0; i < group; i++)
 			earlier += !strcmp(address[i], address[group]);
 		number_name(name, sizeof(name), address[group], earlier);
-		snprintf(to->listener[group], sizeof(to->listener[group]), "%.40s,listener=\"%.60s\"", to->pid, name);
+		snprintf(to->listener[group], sizeof(to->listener[group]), "%.40s,listener=\"%.95s\"", to->pid, name);
 	}
 	for (unsigned core = 0; core < view->ncores; core++)
 		snprintf(to->cpu[core], sizeof(to->cpu[core]), ",cpu=\"%u\"", view->head->cpu[core]);

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "cli/cli.h"
 
@@ -51,8 +52,9 @@ static int explain_none(const char *verb, const struct fs_trees *trees)
 {
 	if (trees->unreadable)
 		fs_cli_error("%s: no process with libfastsock found, but there was no permission to look into %u"
-			     " process%s: run this as root to see them all", verb, trees->unreadable,
-			     trees->unreadable == 1 ? "" : "es");
+			     " process%s: %s", verb, trees->unreadable, trees->unreadable == 1 ? "" : "es",
+			     geteuid() ? "run this as root to see them all" :
+					 "the kernel keeps them from root, too, here; run this outside the container or sandbox");
 	else
 		fs_cli_error("%s: no process with libfastsock found: start one with fastsock run", verb);
 	return FS_EXIT_FAILED;
@@ -68,6 +70,9 @@ int fs_find(const char *verb, struct fs_trees *trees, int pid, struct fs_scans *
 		fs_cli_error("%s: cannot read /proc: %s; is it mounted?", verb, strerror(-err));
 		return FS_EXIT_FAILED;
 	}
+	if (trees->left_out)
+		fs_cli_error("%s: %u regions were left out: their processes or users have more than any server makes", verb,
+			     trees->left_out);
 	return trees->ntrees ? FS_EXIT_OK : explain_none(verb, trees);
 }
 

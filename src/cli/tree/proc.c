@@ -22,6 +22,13 @@
 
 /* The kernel's PF_EXITING: the process lets go of what it has. */
 #define EXITING 0x4u
+/*
+ * Each region that is read takes some megabytes here, and costs whoever makes it next to nothing: a process has one,
+ * for a moment two, and a user as many as he has servers.
+ */
+#define OF_PROCESS_MAX 4
+#define OF_USER_MAX 64
+#define OF_ROOT_MAX 1024
 #define LINK_TEXT "/memfd:" FS_REGION_NAME " (deleted)"
 
 /* The decimal number that the whole name is, or -1: /proc has other entries, too. */
@@ -59,6 +66,23 @@ static int own_pid(int pid)
 	return own > 0 ? own : pid;
 }
 
+static bool ends_with(const struct fs_tree *tree, int pid)
+{
+	return tree->nprocesses && tree->process[tree->nprocesses - 1].pid == pid;
+}
+
+/* Whether another one may be added. */
+static bool has_room(const struct fs_trees *trees, uid_t owner, int pid)
+{
+	size_t of_process = 0, of_user = 0;
+
+	for (size_t i = 0; i < trees->ntrees; i++) {
+		of_process += ends_with(&trees->tree[i], pid);
+		of_user += trees->tree[i].owner == owner;
+	}
+	return of_process < OF_PROCESS_MAX && of_user < (owner ? OF_USER_MAX : OF_ROOT_MAX);
+}
+
 static struct fs_tree *tree_of(struct fs_trees *trees, dev_t dev, ino_t ino)
 {
 	struct fs_tree *tree = (struct fs_tree *)fs_trees_find(trees, dev, ino);
@@ -71,11 +95,6 @@ static struct fs_tree *tree_of(struct fs_trees *trees, dev_t dev, ino_t ino)
 	return tree;
 }
 
-static bool ends_with(const struct fs_tree *tree, int pid)
-{
-	return tree->nprocesses && tree->process[tree->nprocesses - 1].pid == pid;
-}
-
 static void add(struct fs_trees *trees, dev_t dev, ino_t ino, const struct fs_tree_process *process)
 {
 	struct fs_tree *tree = tree_of(trees, dev, ino);
@@ -86,9 +105,15 @@ static void add(struct fs_trees *trees, dev_t dev, ino_t ino, const struct fs_tr
 
 static void add_found(struct fs_trees *trees, const struct stat *st, int pid, int fd)
 {
+	if (!fs_trees_find(trees, st->st_dev, st->st_ino) && !has_room(trees, st->st_uid, pid)) {
+		trees->left_out++;
+		return;
+	}
 	/* One descriptor is enough of those that a process has. */
-	if (!ends_with(tree_of(trees, st->st_dev, st->st_ino), pid))
-		add(trees, st->st_dev, st->st_ino, &(struct fs_tree_process){pid, own_pid(pid), fd});
+	if (ends_with(tree_of(trees, st->st_dev, st->st_ino), pid))
+		return;
+	add(trees, st->st_dev, st->st_ino, &(struct fs_tree_process){pid, own_pid(pid), fd});
+	tree_of(trees, st->st_dev, st->st_ino)->owner = st->st_uid;
 }
 
 int fs_trees_add_process(struct fs_trees *trees, int pid)

@@ -15,6 +15,7 @@ struct fs_tree_process {
 struct fs_tree {
 	dev_t dev; /* dev and ino identify the region */
 	ino_t ino;
+	uid_t owner; /* who made the region */
 	struct fs_tree_process *process; /* in the order of /proc: by pid, lowest first */
 	size_t nprocesses;
 };
@@ -23,6 +24,7 @@ struct fs_trees {
 	struct fs_tree *tree;
 	size_t ntrees;
 	unsigned unreadable; /* processes that could not be looked into */
+	unsigned left_out;   /* regions that were one too many: of their process, or of their user */
 };
 
 /*
