@@ -170,3 +170,17 @@ run 0 "$nic is as it was before --apply" --undo
 unchanged "--undo of --channels"
 traffic
 ok "queues are made when asked for, and --undo takes them away again"
+
+# The kernel's own table is the kernel's own again: one that counts as the user's would keep queues from being taken away.
+ethtool -X "$nic" default && ethtool -L "$nic" combined 2 || fail "the default table"
+spoil 2
+settings >/tmp/before
+run 0 "queues: 2 -> 4: so that" --apply --channels
+run 0 "$nic is as it was before --apply" --undo
+unchanged "--undo with the default table"
+ethtool -L "$nic" combined 1 2>/tmp/err || fail "after --undo the table counts as the user's"
+ethtool -L "$nic" combined 4 || fail "four queues"
+ethtool -X "$nic" weight 1 1 1 5 || fail "ethtool -X"
+run 0 "RSS table: 16 to 80 of 128 entries for a queue -> the same for each of 4 queues" --apply
+ethtool -L "$nic" combined 1 2>/tmp/err || fail "after --apply the table counts as the user's"
+ok "the default table comes back as the default, by --undo and by --apply"

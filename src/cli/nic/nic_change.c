@@ -118,21 +118,28 @@ static int not_back(struct fs_pool *pool, const struct fs_nic_setting *recorded,
 	return err ? err : -EINVAL;
 }
 
-/* 0; -ENOENT when what it is about is gone; another -errno. After a message when it is not 0, unless `quiet`. */
+/*
+ * 0; -ENOENT when what it is about is gone; another -errno. After a message when it is not 0, unless `quiet`, which is
+ * for a first go. In the last one a table that is right already is set again: the default one may be there as
+ * written, which the kernel would keep as the user's own.
+ */
 static int put_back(struct fs_pool *pool, const char *interface, const struct fs_nic_setting *recorded, bool quiet)
 {
 	struct fs_nic_setting setting = *recorded;
 	const char *now;
+	bool right;
 	int err = 0;
 
 	if (setting.kind == FS_NIC_IRQ && !find_irq(interface, &setting))
 		return not_back(pool, recorded, -ENOENT, NULL, quiet);
 	now = fs_nic_value(pool, interface, &setting, &err);
-	if (now && !strcmp(now, setting.value))
+	right = now && !strcmp(now, setting.value);
+	if (right && (quiet || setting.kind != FS_NIC_TABLE))
 		return 0;
 	if (now)
 		err = set(interface, &setting);
-	if (!err)
+	/* A driver that lets nobody set it has it as it was. */
+	if (!err || right)
 		now = fs_nic_value(pool, interface, &setting, &err);
 	if (err || strcmp(now, setting.value) != 0)
 		return not_back(pool, recorded, err, now, quiet);

@@ -83,7 +83,28 @@ const uint32_t *fs_nic_read_table(struct fs_pool *pool, const char *interface, u
 	return *err < 0 ? NULL : indir->ring_index;
 }
 
-static int set_table(const char *interface, const char *value)
+/*
+ * A table that is written counts as the user's own: the kernel keeps it when the number of queues changes, and
+ * refuses fewer queues than it names. So the driver's default, where it is that, comes by a reset (ethtool -X default).
+ */
+static bool reset_table(const char *interface, const char *value)
+{
+	struct ethtool_rxfh_indir reset = {.cmd = ETHTOOL_SRXFHINDIR, .size = 0};
+	struct fs_pool pool = {0};
+	const uint32_t *table;
+	unsigned len;
+	bool same;
+	int err;
+
+	if (fs_nicinfo_ethtool(interface, &reset) < 0)
+		return false;
+	table = fs_nic_read_table(&pool, interface, &len, &err);
+	same = table && !strcmp(fs_nic_table_text(&pool, table, len), value);
+	fs_pool_free(&pool);
+	return same;
+}
+
+static int write_table(const char *interface, const char *value)
 {
 	union {
 		struct ethtool_rxfh_indir head;
@@ -187,7 +208,7 @@ int fs_nic_set(const char *interface, const struct fs_nic_setting *setting)
 	case FS_NIC_CHANNELS:
 		return set_channels(interface, setting->value);
 	case FS_NIC_TABLE:
-		return set_table(interface, setting->value);
+		return reset_table(interface, setting->value) ? 0 : write_table(interface, setting->value);
 	default:
 		err = file_write(file_of(&pool, interface, setting), setting->value);
 		fs_pool_free(&pool);
