@@ -141,6 +141,7 @@ const char *fs_nic_setting_name(struct fs_pool *pool, const struct fs_nic_settin
 /* Which device a record is about: names and numbers of interfaces are given again to others. */
 struct fs_nic_identity {
 	char interface[IFNAMSIZ];
+	char recorded[IFNAMSIZ]; /* the name that its record is kept by: another one when it was renamed since */
 	unsigned ifindex;
 	uint64_t netns;
 	char boot[40];
@@ -148,13 +149,16 @@ struct fs_nic_identity {
 };
 
 int fs_nic_identify(const char *interface, struct fs_nic_identity *identity);
-/* The record's path. */
+/* The record's path; once it was read, that of the one that was found. */
 const char *fs_nic_record_path(struct fs_pool *pool, const struct fs_nic_identity *identity);
 /*
- * Reads the record of this device. 0 and the settings; -ENOENT when there is none, or one that a device has left
- * which is gone; -ESTALE when it is about another device, which is still there; -EPERM when others than root could have written it; another -errno.
+ * Reads the record of this device, which after a renaming is found by its old name. 0 and the settings; -ENOENT when
+ * there is none, or one that a device has left which is gone; -ESTALE when what is there by this name is about another
+ * device, which is still there; -EPERM when others than root could have written it; another -errno.
  */
-int fs_nic_record_read(struct fs_pool *pool, const struct fs_nic_identity *identity, struct fs_nic_settings *before);
+int fs_nic_record_read(struct fs_pool *pool, struct fs_nic_identity *identity, struct fs_nic_settings *before);
+/* The name that the device now has which the record is about, or NULL when there is none to be seen. */
+const char *fs_nic_record_owner(struct fs_pool *pool, const struct fs_nic_identity *identity);
 /* Written whole or not at all. Needs the lock. 0 or -errno. */
 int fs_nic_record_write(struct fs_pool *pool, const struct fs_nic_identity *identity, const struct fs_nic_settings *before);
 /* Needs the lock. */

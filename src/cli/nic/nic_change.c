@@ -183,6 +183,22 @@ static int may_change(const char *option)
 	return FS_EXIT_FAILED;
 }
 
+static void unusable(struct job *job, int err)
+{
+	const char *path = fs_nic_record_path(job->pool, &job->identity);
+	const char *owner = err == -ESTALE ? fs_nic_record_owner(job->pool, &job->identity) : NULL;
+
+	if (owner)
+		fs_cli_error("nic: the record %s is of another device that had this name and is called %s now; first undo that: fastsock nic %s --undo",
+			     path, owner, owner);
+	else if (err == -ESTALE)
+		fs_cli_error("nic: the record %s is of another device that had this name; if that is gone, remove the file", path);
+	else
+		fs_cli_error("nic: the record %s cannot be used: %s; look at it, and remove it", path,
+			     err == -EPERM ? "others than root could have written it" :
+			     err == -EINVAL ? "it is damaged" : strerror(-err));
+}
+
 static int begin(struct job *job, bool make)
 {
 	const char *path;
@@ -207,12 +223,7 @@ static int begin(struct job *job, bool make)
 	job->found = err == 0;
 	if (err == 0 || err == -ENOENT)
 		return FS_EXIT_OK;
-	if (err == -ESTALE)
-		fs_cli_error("nic: the record %s is of another device that had this name; if that is gone, remove the file", path);
-	else
-		fs_cli_error("nic: the record %s cannot be used: %s; look at it, and remove it", path,
-			     err == -EPERM ? "others than root could have written it" :
-			     err == -EINVAL ? "it is damaged" : strerror(-err));
+	unusable(job, err);
 	return FS_EXIT_FAILED;
 }
 
@@ -381,8 +392,8 @@ static int undo(struct job *job)
 	size_t missing;
 
 	if (!job->found) {
-		fs_cli_error("nic: there is nothing to undo: fastsock nic %s --apply has changed nothing (no %s)", interface,
-			     fs_nic_record_path(job->pool, &job->identity));
+		fs_cli_error("nic: there is nothing to undo: no change by --apply is on record for %s (no %s, nor one by a name that it had)",
+			     interface, fs_nic_record_path(job->pool, &job->identity));
 		return FS_EXIT_FAILED;
 	}
 	missing = restore(job->pool, interface, &job->record, &failed);

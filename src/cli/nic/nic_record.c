@@ -11,6 +11,7 @@
  * a queue that --channels has made.
  */
 #define _GNU_SOURCE
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <net/if_arp.h>
@@ -93,6 +94,7 @@ int fs_nic_identify(const char *interface, struct fs_nic_identity *identity)
 	if (!identity->ifindex)
 		return -ENODEV;
 	memcpy(identity->interface, interface, strnlen(interface, IFNAMSIZ - 1));
+	memcpy(identity->recorded, identity->interface, IFNAMSIZ);
 	identity->netns = fs_portsteer_netns();
 	boot = fs_nic_file_read(&pool, "/proc/sys/kernel/random/boot_id", &err);
 	snprintf(identity->boot, sizeof(identity->boot), "%s", boot ? boot : "-");
@@ -109,7 +111,7 @@ static const char *header(struct fs_pool *pool, const struct fs_nic_identity *id
 /* No interface's name has a colon in it. */
 static const char *file_name(struct fs_pool *pool, const struct fs_nic_identity *identity)
 {
-	return fs_pool_printf(pool, "%s:%llu", identity->interface, (unsigned long long)identity->netns);
+	return fs_pool_printf(pool, "%s:%llu", identity->recorded, (unsigned long long)identity->netns);
 }
 
 const char *fs_nic_record_path(struct fs_pool *pool, const struct fs_nic_identity *identity)
@@ -234,13 +236,69 @@ static int read_text(struct fs_pool *pool, const char *name, char **text)
 	return err;
 }
 
-int fs_nic_record_read(struct fs_pool *pool, const struct fs_nic_identity *identity, struct fs_nic_settings *before)
+/* Whether the file is the record of this device, by whatever name. */
+static bool is_of(struct fs_pool *pool, const char *name, const struct fs_nic_identity *identity)
+{
+	char *text = NULL;
+
+	return read_text(pool, name, &text) == 0 && !strcmp(strsep(&text, "\n"), header(pool, identity));
+}
+
+/* Of a device that was renamed since. */
+static bool find_renamed(struct fs_pool *pool, struct fs_nic_identity *identity)
+{
+	int fd = fs_rundir_open(DIRECTORY);
+	DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+	const struct dirent *entry;
+	bool found = false;
+
+	if (!dir) {
+		if (fd >= 0)
+			close(fd);
+		return false;
+	}
+	while (!found && (entry = readdir(dir))) {
+		struct fs_nic_identity other = *identity;
+		size_t len = strcspn(entry->d_name, ":");
+
+		if (len >= IFNAMSIZ)
+			continue;
+		memset(other.recorded, 0, IFNAMSIZ);
+		memcpy(other.recorded, entry->d_name, len);
+		/* Not one that is just being written, and of this network namespace. */
+		found = !strcmp(entry->d_name, file_name(pool, &other)) && is_of(pool, entry->d_name, identity);
+		if (found)
+			*identity = other;
+	}
+	closedir(dir);
+	return found;
+}
+
+int fs_nic_record_read(struct fs_pool *pool, struct fs_nic_identity *identity, struct fs_nic_settings *before)
 {
 	char *text = NULL;
 	int err = read_text(pool, file_name(pool, identity), &text);
 
 	*before = (struct fs_nic_settings){0};
+	if (!err)
+		err = parse(pool, text, identity, before);
+	if ((err != -ENOENT && err != -ESTALE) || !find_renamed(pool, identity))
+		return err;
+	err = read_text(pool, file_name(pool, identity), &text);
 	return err < 0 ? err : parse(pool, text, identity, before);
+}
+
+const char *fs_nic_record_owner(struct fs_pool *pool, const struct fs_nic_identity *identity)
+{
+	struct fs_nic_identity owner;
+	char *text = NULL, name[IFNAMSIZ];
+	unsigned ifindex;
+
+	if (read_text(pool, file_name(pool, identity), &text) < 0 || sscanf(text, "fastsock-nic 1 ifindex=%u", &ifindex) != 1 ||
+	    !if_indextoname(ifindex, name) || fs_nic_identify(name, &owner) < 0 ||
+	    !is_of(pool, file_name(pool, identity), &owner))
+		return NULL;
+	return fs_pool_printf(pool, "%s", name);
 }
 
 /* ---- writing ---- */
