@@ -269,8 +269,8 @@ static void check_conntrack(struct fs_findings *f)
 		 "connection tracking is %s full: %" PRId64 " of %" PRId64 " entries", count * 20 >= most * 19 ? "all but" : "nearly",
 		 count, most);
 	fs_found_why(f, "when it is full, the kernel drops new connections before any listener sees them");
-	fs_found_mend(f, "sysctl -w net.netfilter.nf_conntrack_max=%" PRId64 ", or exempt the server's port:"
-		      " iptables -t raw -A PREROUTING -p tcp --dport PORT -j NOTRACK", most * 4);
+	/* Not NOTRACK: a stateful firewall lets nothing through that it does not track. */
+	fs_found_mend(f, "sysctl -w net.netfilter.nf_conntrack_max=%" PRId64, most * 4);
 }
 
 void fs_doctor_network(struct fs_findings *f)
