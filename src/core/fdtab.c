@@ -6,15 +6,6 @@
 
 #include "sys/sys.h"
 
-/*
- * Where hidden descriptors start at most. Higher would keep them farther away,
- * but the kernel's table is an array: 8 bytes for every number below the
- * highest one, copied at each fork.
- */
-#define HIDDEN_BASE_MAX 8192
-/* How far beyond the soft limit they may reach: some dozens of listeners on hundreds of CPUs. */
-#define BEYOND_MAX 65536
-
 _Atomic uint16_t fs_fd_tags[FS_FD_MAX];
 
 /* Highest descriptor that ever had a tag, + 1: bounds the scans. Only grows. */
@@ -69,12 +60,11 @@ int fs_fd_next_tagged(unsigned from, unsigned to)
  * fit beside a soft limit of 1,024. The limit is raised for the one call; what is
  * open beyond it stays so. -EMFILE where that is not possible.
  */
-static int dup_beyond(int fd, unsigned long soft, unsigned long hard)
+static int dup_beyond(int fd, unsigned long soft, unsigned long raised)
 {
-	unsigned long raised = soft + BEYOND_MAX < hard ? soft + BEYOND_MAX : hard;
 	int hidden;
 
-	if (soft > HIDDEN_BASE_MAX || hard <= soft || fs_sys_setrlimit_nofile(raised) < 0)
+	if (raised <= soft || fs_sys_setrlimit_nofile(raised) < 0)
 		return -EMFILE;
 	hidden = fs_sys_fcntl(fd, F_DUPFD_CLOEXEC, soft);
 	fs_sys_setrlimit_nofile(soft);
@@ -83,14 +73,15 @@ static int dup_beyond(int fd, unsigned long soft, unsigned long hard)
 
 int fs_fd_hide(int fd)
 {
-	unsigned long soft = 1024, hard = 1024, base;
+	unsigned long soft = 1024, hard = 1024;
+	struct fs_hidden_room room;
 	int hidden;
 
 	fs_sys_getrlimit_nofile(&soft, &hard);
-	hidden = dup_beyond(fd, soft, hard);
-	base = soft / 4 * 3;
+	room = fs_fd_hidden_room(soft, hard);
+	hidden = dup_beyond(fd, soft, room.beyond);
 	if (hidden < 0)
-		hidden = fs_sys_fcntl(fd, F_DUPFD_CLOEXEC, base > HIDDEN_BASE_MAX ? HIDDEN_BASE_MAX : base);
+		hidden = fs_sys_fcntl(fd, F_DUPFD_CLOEXEC, room.base);
 	fs_sys_close(fd);
 	if (hidden >= FS_FD_MAX) {
 		fs_sys_close(hidden);

@@ -53,6 +53,41 @@ static inline unsigned fs_tag_index(uint16_t tag)
 }
 
 /*
+ * Where hidden descriptors start at most. Higher would keep them farther away,
+ * but the kernel's table is an array: 8 bytes for every number below the
+ * highest one, copied at each fork.
+ */
+#define FS_HIDDEN_BASE_MAX 8192
+/* How far beyond the soft limit they may reach: some dozens of listeners on hundreds of CPUs. */
+#define FS_HIDDEN_BEYOND_MAX 65536
+
+/* Where hidden descriptors can lie, by the limits of the process: from the soft limit up to `beyond` first, then from `base` up. */
+struct fs_hidden_room {
+	unsigned long beyond; /* the soft limit while one is made; not above that limit when there is nothing beyond */
+	unsigned long base;
+};
+
+static inline struct fs_hidden_room fs_fd_hidden_room(unsigned long soft, unsigned long hard)
+{
+	unsigned long raised = hard > soft && hard - soft > FS_HIDDEN_BEYOND_MAX ? soft + FS_HIDDEN_BEYOND_MAX : hard;
+	unsigned long base = soft / 4 * 3;
+
+	return (struct fs_hidden_room){
+		.beyond = soft > FS_HIDDEN_BASE_MAX || hard <= soft ? 0 : raised,
+		.base = base > FS_HIDDEN_BASE_MAX ? FS_HIDDEN_BASE_MAX : base,
+	};
+}
+
+/* How many there is room for. */
+static inline unsigned long fs_fd_hidden_count(unsigned long soft, unsigned long hard)
+{
+	struct fs_hidden_room room = fs_fd_hidden_room(soft, hard);
+	unsigned long end = room.beyond > soft ? room.beyond : soft;
+
+	return (end < FS_FD_MAX ? end : FS_FD_MAX) - room.base;
+}
+
+/*
  * Moves a descriptor that the library opened out of the application's way and
  * marks it as ours: close-on-exec, numbered far above what the application has
  * open, protected. Returns the new number; on failure -errno, with `fd` closed.

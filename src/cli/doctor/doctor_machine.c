@@ -15,6 +15,7 @@
 #include <sys/utsname.h>
 #include <unistd.h>
 
+#include "core/fdtab.h"
 #include "core/netdiag.h"
 #include "sys/sys.h"
 #include "doctor.h"
@@ -28,6 +29,8 @@
 #define FEW_DESCRIPTORS 16
 /* ... and for workers that were found stuck, at the most. */
 #define STUCK_DESCRIPTORS 128
+/* By how many a limit that is too low should be raised. */
+#define ROOM_DESCRIPTORS 4096
 
 static void check_kernel(struct fs_findings *f)
 {
@@ -260,15 +263,9 @@ static void check_cpus(struct fs_findings *f, int pid, const struct fs_cpus *all
 	fs_found_mend(f, "start it with taskset -c %s, in a cgroup whose cpuset.cpus has them all", every);
 }
 
-/* Number of descriptors that the library finds room for, as core/fdtab.c places them. */
-static uint64_t room_for(uint64_t soft, uint64_t hard)
-{
-	return hard > soft ? hard - soft : soft / 4;
-}
-
 static void check_descriptors(struct fs_findings *f, int pid, unsigned cpus)
 {
-	uint64_t soft, hard, least = 3 * cpus + FEW_DESCRIPTORS, room;
+	uint64_t soft, hard, least = 3 * cpus + FEW_DESCRIPTORS, room, more, more_soft;
 	char process[24] = "self", *text;
 	bool known;
 
@@ -279,7 +276,10 @@ static void check_descriptors(struct fs_findings *f, int pid, unsigned cpus)
 	free(text);
 	if (!known)
 		return;
-	room = room_for(soft, hard);
+	room = fs_fd_hidden_count(soft, hard);
+	more = (hard > soft ? hard : soft) + ROOM_DESCRIPTORS;
+	/* Beyond the soft limit there is room only while that is low. */
+	more_soft = soft > FS_HIDDEN_BASE_MAX ? more : soft;
 	if (room >= least + STUCK_DESCRIPTORS) {
 		fs_found(f, "descriptors", FS_LEVEL_OK, "room for the descriptors of %" PRIu64 " listeners on %u CPUs",
 			 (room - 2 * cpus - STUCK_DESCRIPTORS) / (cpus + 3) < 128 ?
@@ -296,10 +296,10 @@ static void check_descriptors(struct fs_findings *f, int pid, unsigned cpus)
 			     " stuck, and there is room for %" PRIu64, cpus, least, STUCK_DESCRIPTORS, room);
 	if (pid)
 		fs_found_mend(f, "prlimit --pid %d --nofile=%" PRIu64 ":%" PRIu64 ", before it listens; in its unit:"
-			      " LimitNOFILE=", pid, soft, soft + 4096);
+			      " LimitNOFILE=%" PRIu64 ":%" PRIu64, pid, more_soft, more, more_soft, more);
 	else
-		fs_found_mend(f, "ulimit -Hn %" PRIu64 " (as root); in a systemd unit: LimitNOFILE=%" PRIu64 ":%" PRIu64, soft + 4096,
-			      soft, soft + 4096);
+		fs_found_mend(f, "prlimit --pid $$ --nofile=%" PRIu64 ":%" PRIu64 " (as root); in a systemd unit:"
+			      " LimitNOFILE=%" PRIu64 ":%" PRIu64, more_soft, more, more_soft, more);
 }
 
 void fs_doctor_machine(struct fs_findings *f, int pid)
