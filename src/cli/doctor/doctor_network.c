@@ -28,6 +28,7 @@ struct interface {
 	unsigned xps;
 	struct fs_cpus rps_cpus; /* of all queues together */
 	unsigned served;         /* receive queues whose interrupt's CPU is known */
+	bool seen[QUEUES_MAX];   /* which those are */
 	struct fs_cpus irq_cpus;
 };
 
@@ -49,8 +50,11 @@ static void on_queue(unsigned queue, unsigned cpu, void *arg)
 {
 	struct interface *i = arg;
 
-	(void)queue;
-	i->served++;
+	/* Drivers ask for interrupts of queues that may be used one day; some, for several of a queue. */
+	if (queue >= i->rx || queue >= QUEUES_MAX)
+		return;
+	i->served += !i->seen[queue];
+	i->seen[queue] = true;
 	fs_cpus_add(&i->irq_cpus, cpu);
 }
 
