@@ -32,6 +32,7 @@ fastsock_SOURCES = \
 	src/cli/doctor/doctor_network.c \
 	src/cli/doctor/doctor_parse.c \
 	src/cli/doctor/doctor_parse.h \
+	src/cli/doctor/doctor_prefix.c \
 	src/cli/doctor/doctor_process.c \
 	src/cli/doctor/doctor_program.c \
 	src/cli/doctor/doctor_report.c \

@@ -70,6 +70,11 @@ bool fs_doctor_library(struct fs_findings *f, struct fs_elf *library);
  */
 bool fs_doctor_command(struct fs_findings *f, char **command, const struct fs_elf *library);
 /*
+ * The program that `command` starts in the end, behind taskset, env and the like; *unsure when what it returns
+ * starts another one, and what is not certain. Pure.
+ */
+char **fs_doctor_behind(char **command, bool *unsure);
+/*
  * A program's file by its path. Adds findings, and returns the identifier of the problem that keeps the
  * library out of it, or NULL.
  */

@@ -44,14 +44,15 @@ static const char *base_name(const char *path)
 	return slash ? slash + 1 : path;
 }
 
-static void check_environment(struct fs_findings *f, char **command)
+/* `command` up to `program`, which it starts. */
+static void check_environment(struct fs_findings *f, char **command, char **program)
 {
 	for (unsigned i = 0; i < FS_COUNT(changers); i++) {
 		bool match = !changers[i].option;
 
 		if (strcmp(base_name(command[0]), changers[i].name) != 0)
 			continue;
-		for (unsigned at = 1; command[at] && !match; at++)
+		for (unsigned at = 1; command + at < program && !match; at++)
 			match = !strcmp(command[at], changers[i].option);
 		if (!match)
 			continue;
@@ -63,6 +64,24 @@ static void check_environment(struct fs_findings *f, char **command)
 	if (!strcmp(base_name(command[0]), "nginx"))
 		fs_found(f, "program_environment", FS_LEVEL_OK,
 			 "nginx clears its environment; when it executes a new binary (SIGUSR2), the library puts LD_PRELOAD back");
+}
+
+static void check_prefixes(struct fs_findings *f, char **command, char **program, bool unsure)
+{
+	char **cleared = command;
+
+	/* fastsock run sets what those before it may have cleared. */
+	for (char **at = command; at < program; at++)
+		if (!strcmp(base_name(*at), "fastsock"))
+			cleared = at;
+	for (; cleared < program; cleared++)
+		check_environment(f, cleared, program);
+	check_environment(f, program, program);
+	if (!unsure)
+		return;
+	fs_found(f, "program_starts", FS_LEVEL_ADVICE, "%s starts another program, which was not looked at", program[0]);
+	fs_found_why(f, "it may clear the environment, and LD_PRELOAD with it, and the library may not fit that program");
+	fs_found_mend(f, "fastsock doctor PROGRAM; and start it by %s ... fastsock run PROGRAM", program[0]);
 }
 
 static void check_preloaded(struct fs_findings *f)
@@ -215,9 +234,11 @@ const char *fs_doctor_program(struct fs_findings *f, const char *path, const str
 
 bool fs_doctor_command(struct fs_findings *f, char **command, const struct fs_elf *library)
 {
-	char path[4096];
+	char path[4096], **first = command;
+	bool unsure;
 
 	f->section = "program";
+	command = fs_doctor_behind(first, &unsure);
 	if (!fs_command_find(command[0], path, sizeof(path)) || access(path, F_OK) < 0) {
 		fs_cli_error("doctor: cannot find %s: name the program as you would start it", command[0]);
 		return false;
@@ -228,7 +249,7 @@ bool fs_doctor_command(struct fs_findings *f, char **command, const struct fs_el
 	}
 	fs_found(f, "program", FS_LEVEL_OK, "%s is %s", command[0], path);
 	check_preloaded(f);
-	check_environment(f, command);
+	check_prefixes(f, first, command, unsure);
 	fs_doctor_program(f, path, library);
 	return true;
 }
