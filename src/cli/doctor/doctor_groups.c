@@ -175,7 +175,7 @@ static void check_shares(const struct patient *p)
 		bool good = percent(s.local, s.sampled) >= LOCAL_LEAST;
 
 		fs_found(p->f, "locality", good ? FS_LEVEL_OK : FS_LEVEL_ADVICE,
-			 "%.0f %% of %" PRIu64 " connections were accepted on the CPU that their packets arrive on",
+			 "since its start, %.0f %% of %" PRIu64 " connections were accepted on the CPU that their packets arrive on",
 			 percent(s.local, s.sampled), s.sampled);
 		found_subject(p);
 		if (!good) {
@@ -186,18 +186,18 @@ static void check_shares(const struct patient *p)
 	if (s.taken < CONNECTIONS_LEAST || s.cores < 2)
 		return;
 	if (percent(s.most, s.taken) * s.cores > SKEW_MOST) {
-		fs_found(p->f, "skew", FS_LEVEL_ADVICE, "CPU %u took %.0f %% of %" PRIu64 " connections", s.busiest,
+		fs_found(p->f, "skew", FS_LEVEL_ADVICE, "since its start, CPU %u took %.0f %% of %" PRIu64 " connections", s.busiest,
 			 percent(s.most, s.taken), s.taken);
 		found_subject(p);
 		fs_found_why(p->f, "most packets arrive there, and it copes; a CPU that does not passes connections on");
 		fs_found_mend(p->f, "spread the receive queues over the CPUs: see rx_queues and irq_affinity");
 	} else {
-		fs_found(p->f, "skew", FS_LEVEL_OK, "the busiest of %u CPUs took %.0f %% of %" PRIu64 " connections", s.cores,
+		fs_found(p->f, "skew", FS_LEVEL_OK, "since its start, the busiest of %u CPUs took %.0f %% of %" PRIu64 " connections", s.cores,
 			 percent(s.most, s.taken), s.taken);
 		found_subject(p);
 	}
 	if (percent(s.stolen, s.taken) > STOLEN_MOST) {
-		fs_found(p->f, "stealing", FS_LEVEL_ADVICE, "%.0f %% of %" PRIu64 " connections were taken from another CPU's queue",
+		fs_found(p->f, "stealing", FS_LEVEL_ADVICE, "since its start, %.0f %% of %" PRIu64 " connections were taken from another CPU's queue",
 			 percent(s.stolen, s.taken), s.taken);
 		found_subject(p);
 		fs_found_why(p->f, "workers block or compute for long, or are stopped, and the others serve their queues");

@@ -108,8 +108,9 @@ static void check_queues(struct fs_findings *f, const struct interface *i, unsig
 		fs_found(f, "rx_queues", FS_LEVEL_ADVICE, "%u receive queue%s for %u CPUs", i->rx, i->rx == 1 ? "" : "s", cpus);
 		fs_found_why(f, "packets arrive on %u of them, and what those do not manage has to be moved to the others",
 			     i->rx);
-		fs_found_mend(f, "ethtool -L %s combined %u; if it has no more queues:"
-			      " for q in " NET "/%s/queues/rx-*; do echo %s >$q/rps_cpus; done", i->name, cpus, i->name, mask);
+		fs_found_mend(f, "fastsock nic %s; by hand: ethtool -L %s combined %u, which may take the link down for a moment;"
+			      " if it has no more queues: for q in " NET "/%s/queues/rx-*; do echo %s >$q/rps_cpus; done", i->name,
+			      i->name, cpus, i->name, mask);
 	}
 	fs_found_subject(f, i->name);
 }
@@ -162,8 +163,8 @@ static void check_interrupts(struct fs_findings *f, const struct interface *i, u
 		fs_found(f, "irq_affinity", FS_LEVEL_ADVICE, "interrupts of %u receive queues go to %u CPU%s (%s)", i->served,
 			 have, have == 1 ? "" : "s", list);
 		fs_found_why(f, "several queues share a CPU, while others get no packets");
-		fs_found_mend(f, "grep %s /proc/interrupts, and for each of them: echo CPU >/proc/irq/NUMBER/smp_affinity_list",
-			      i->name);
+		fs_found_mend(f, "fastsock nic %s; by hand: grep %s /proc/interrupts, and for each of them:"
+			      " echo CPU >/proc/irq/NUMBER/smp_affinity_list", i->name, i->name);
 	}
 	fs_found_subject(f, i->name);
 }
