@@ -250,6 +250,8 @@ bool fs_doctor_command(struct fs_findings *f, char **command, const struct fs_el
 	fs_found(f, "program", FS_LEVEL_OK, "%s is %s", command[0], path);
 	check_preloaded(f);
 	check_prefixes(f, first, command, unsure);
-	fs_doctor_program(f, path, library);
+	/* sudo being set-user-ID, or podman a Go program, says nothing of what they start. */
+	if (!unsure)
+		fs_doctor_program(f, path, library);
 	return true;
 }
