@@ -71,15 +71,18 @@ static bool own_range(int fd)
 	       fs_sys_getsockopt(fd, IPPROTO_IP, IP_LOCAL_PORT_RANGE, &range, &len) == 0 && range;
 }
 
-/* A socket of which nothing is known: whether it is a TCP socket that has no port. Its source address, if it is bound to one, goes into *t. */
+/*
+ * A socket of which nothing is known: whether it is a TCP socket that has no port. Its source address, if it is bound to
+ * one, goes into *t. Not in a vfork child: there the number's tag may be that of another descriptor of the parent's.
+ */
 static bool may_connect(int fd, struct fs_target *t)
 {
 	union fs_end own;
 	socklen_t len = sizeof(own);
 
 	memset(&own, 0, sizeof(own));
-	return socket_int(fd, SOL_SOCKET, SO_PROTOCOL) == IPPROTO_TCP && fs_sys_getsockname(fd, &own, &len) == 0 &&
-	       fs_end_port(&own) == 0 && fs_target_source(t, &own);
+	return !fs_foreign_process() && socket_int(fd, SOL_SOCKET, SO_PROTOCOL) == IPPROTO_TCP &&
+	       fs_sys_getsockname(fd, &own, &len) == 0 && fs_end_port(&own) == 0 && fs_target_source(t, &own);
 }
 
 /* ... whether it has wishes of its own about port or way. */
